@@ -1,0 +1,168 @@
+
+/*
+ * The payload reader: one pass over a JSON text (RFC 8259) into a flat tape of
+ * typed slices.  Strings and numbers stay the sender's bytes; nothing is ever
+ * turned into a double.  The text must outlive the tape and is not written to.
+ *
+ * A node is 16 bytes.  A container is followed by its content and knows the
+ * index behind it (next), so a walk needs no stack.  In an object each member
+ * is a KEY node followed by its value.
+ */
+
+
+#ifndef SYNC_JSON_H_INCLUDED_
+#define SYNC_JSON_H_INCLUDED_
+
+
+#include "sync_core.h"
+
+
+typedef enum {
+    SYNC_JSON_NULL = 0,
+    SYNC_JSON_FALSE,
+    SYNC_JSON_TRUE,
+    SYNC_JSON_NUMBER,
+    SYNC_JSON_STRING,
+    SYNC_JSON_ARRAY,
+    SYNC_JSON_OBJECT,
+    SYNC_JSON_KEY
+} sync_json_type_e;
+
+
+#define SYNC_JSON_ESCAPED  0x01      /* the slice has a backslash */
+#define SYNC_JSON_INTEGER  0x02      /* a number of the form -?digits */
+
+#define SYNC_JSON_NONE     ((uint32_t) -1)       /* no such node */
+
+
+typedef struct {
+    uint32_t  off;           /* of the slice; strings and keys: inside the
+                                quotes; containers: of the bracket */
+    uint32_t  len;           /* of the slice; containers: number of members */
+    uint32_t  next;          /* index of the node behind this value; of a key:
+                                behind its value */
+    uint8_t   type;
+    uint8_t   flags;
+    uint16_t  depth;
+} sync_json_node_t;
+
+
+typedef struct {
+    sync_str_t         text;
+    sync_json_node_t  *nodes;            /* nodes[0] is the root */
+    uint32_t           count;
+} sync_json_t;
+
+
+/* Bounds; a zero takes the default. */
+
+typedef struct {
+    size_t    size;          /* bytes of text; 16 MiB, at most 4 GiB - 1 */
+    uint32_t  nodes;         /* 1,000,000 */
+    uint32_t  depth;         /* 128 */
+    unsigned  duplicates:1;  /* take duplicate members (syncctl json alone) */
+} sync_json_limits_t;
+
+
+/*
+ * OK: *json is filled, its tape in the arena.  NO: not JSON or out of bounds;
+ * err has the offset of the fault and, for duplicate members, the pointer;
+ * err->what is one of "syntax", "utf8", "duplicate-member", "too-deep",
+ * "too-large", "too-many-nodes".  FAULT: no memory.
+ */
+sync_rc_t sync_json_parse(sync_json_t *json, sync_arena_t *arena,
+    sync_str_t text, const sync_json_limits_t *limits, sync_error_t *err);
+
+
+static inline sync_str_t
+sync_json_slice(const sync_json_t *json, uint32_t n)
+{
+    return (sync_str_t) { json->nodes[n].len,
+                          json->text.data + json->nodes[n].off };
+}
+
+/* The whole value as it stands in the text: quotes and brackets included. */
+sync_str_t sync_json_raw(const sync_json_t *json, uint32_t n);
+
+/*
+ * Iteration, over an array's elements:
+ *     for (i = sync_json_first(json, n); i != SYNC_JSON_NONE;
+ *          i = sync_json_after(json, n, i))
+ * Over an object's members i is the KEY, its value i + 1.
+ */
+static inline uint32_t
+sync_json_first(const sync_json_t *json, uint32_t n)
+{
+    return json->nodes[n].next == n + 1 ? SYNC_JSON_NONE : n + 1;
+}
+
+static inline uint32_t
+sync_json_after(const sync_json_t *json, uint32_t n, uint32_t i)
+{
+    return json->nodes[i].next == json->nodes[n].next ? SYNC_JSON_NONE
+                                                      : json->nodes[i].next;
+}
+
+/* The value of a member, by its unescaped name, or SYNC_JSON_NONE. */
+uint32_t sync_json_member(const sync_json_t *json, uint32_t n,
+    sync_str_t name);
+
+/* Resolves an RFC 6901 pointer from node n, or SYNC_JSON_NONE. */
+uint32_t sync_json_at(const sync_json_t *json, uint32_t n,
+    sync_str_t pointer);
+
+/* The RFC 6901 pointer to a node, in the arena; data NULL: no memory. */
+sync_str_t sync_json_pointer(const sync_json_t *json, uint32_t n,
+    sync_arena_t *arena);
+
+/*
+ * The unescaped content of a string or key: the slice itself where there is
+ * no escape, else a copy in the arena (data NULL: no memory).  Lone surrogates
+ * were refused by the parser.
+ */
+sync_str_t sync_json_unescape(const sync_json_t *json, uint32_t n,
+    sync_arena_t *arena);
+
+/* Compares the unescaped content of a string or key with s; no memory. */
+int sync_json_equals(const sync_json_t *json, uint32_t n, sync_str_t s);
+
+/* An INTEGER number that fits; else NO. */
+sync_rc_t sync_json_int(const sync_json_t *json, uint32_t n, int64_t *value);
+
+
+/*
+ * The writer.  Grows in its arena up to max bytes; commas are its own.  Faults
+ * stick: check once at the end.  Values are copied verbatim.
+ */
+
+typedef struct {
+    sync_arena_t   *arena;
+    unsigned char  *start;
+    unsigned char  *pos;
+    unsigned char  *end;
+    size_t          max;
+    uint8_t         comma;           /* the next value needs a comma first */
+    uint8_t         full;            /* over max: sync_json_end says NO */
+    uint8_t         fault;           /* no memory */
+} sync_json_out_t;
+
+/* hint: bytes expected; max: bytes allowed, 0 for 16 MiB. */
+void sync_json_begin(sync_json_out_t *out, sync_arena_t *arena, size_t hint,
+    size_t max);
+/* OK and the text, or NO (over max) or FAULT. */
+sync_rc_t sync_json_end(sync_json_out_t *out, sync_str_t *text);
+
+void sync_json_open(sync_json_out_t *out, char bracket);     /* '{' or '[' */
+void sync_json_close(sync_json_out_t *out, char bracket);    /* '}' or ']' */
+/* A member's name, unescaped; it is escaped and quoted, a colon follows. */
+void sync_json_key(sync_json_out_t *out, sync_str_t name);
+/* A string, unescaped; escaped and quoted. */
+void sync_json_string(sync_json_out_t *out, sync_str_t s);
+/* A whole value as raw JSON text, copied verbatim. */
+void sync_json_value(sync_json_out_t *out, sync_str_t raw);
+void sync_json_integer(sync_json_out_t *out, int64_t value);
+/* A value of a tape, verbatim. */
+void sync_json_copy(sync_json_out_t *out, const sync_json_t *json, uint32_t n);
+
+
+#endif /* SYNC_JSON_H_INCLUDED_ */
