@@ -1,0 +1,339 @@
+
+/*
+ * Tenant documents: JSON text in, one pointer-free block out.
+ *
+ * A block holds no pointer, only offsets: it may be copied to any address
+ * aligned to 8 (an arena, shared memory, a file of the same machine) and read
+ * there at once.  Blocks are immutable; all that is read from one is a view
+ * into it and lives as long as it does.
+ *
+ * The whole grammar of a document is known here.  A member whose feature this
+ * version does not have is refused as such, never ignored.
+ */
+
+
+#ifndef SYNC_DOC_H_INCLUDED_
+#define SYNC_DOC_H_INCLUDED_
+
+
+#include "sync_json.h"
+
+
+#define SYNC_DOC_EXTENDS  8              /* templates in a chain, at most */
+#define SYNC_DOC_NONE     ((uint32_t) -1)
+
+
+/* Canonical entities and what is done to them. */
+
+typedef enum {
+    SYNC_ENTITY_ACCOUNT = 0,
+    SYNC_ENTITY_CONTACT,
+    SYNC_ENTITY_PRODUCT,
+    SYNC_ENTITY_QUOTE,
+    SYNC_ENTITY_SALES_ORDER,
+    SYNC_ENTITY_INVOICE,
+    SYNC_ENTITY_PAYMENT,
+    SYNC_ENTITY_SUBSCRIPTION,
+    SYNC_ENTITIES
+} sync_entity_e;
+
+typedef enum {
+    SYNC_OP_CREATE = 0,
+    SYNC_OP_READ,
+    SYNC_OP_REPLACE,
+    SYNC_OP_UPDATE,
+    SYNC_OP_DELETE,
+    SYNC_OP_LIST,
+    SYNC_OP_FIND,                        /* a connector's own: probing */
+    SYNC_OPS
+} sync_op_e;
+
+#define sync_op_bit(op)  (1u << (op))
+
+
+/* "sales_order", "create"; SYNC_ENTITIES, SYNC_OPS where there is none. */
+sync_entity_e sync_entity_by_name(sync_str_t name);
+sync_str_t sync_entity_name(sync_entity_e entity);
+sync_op_e sync_op_by_name(sync_str_t name);
+sync_str_t sync_op_name(sync_op_e op);
+
+
+/* What compiling asks of its surroundings.  A NULL is not asked. */
+
+typedef struct {
+    /* Is there an upstream group of that name in nginx.conf?  OK or NO. */
+    sync_rc_t     (*upstream)(void *data, sync_str_t name);
+
+    /*
+     * Is there a file at that path below the library?  OK or NO.  Called for
+     * every map and key set of a document: the caller learns from it on which
+     * files the document depends.  The path was checked: relative, no "..".
+     */
+    sync_rc_t     (*library)(void *data, sync_str_t path);
+
+    /* The text of a template below the library, into the arena. */
+    sync_rc_t     (*load)(void *data, sync_arena_t *arena, sync_str_t path,
+                          sync_str_t *text);
+    void           *data;
+} sync_doc_options_t;
+
+
+typedef struct sync_doc_s  sync_doc_t;
+
+
+/*
+ * Compiles the text of the document of tenant `name` (its file name without
+ * ".json"): parses, follows "extends", merges by RFC 7396, checks, compiles.
+ *
+ *   OK     *block, in the arena, aligned to 8; sync_doc_open() reads it.
+ *   NO     the document is broken.  err->pointer is an RFC 6901 pointer into
+ *          the merged document, err->text says what is wrong and what would
+ *          be right (never a secret); err->what is one of
+ *            syntax, extends       the text, or a template of its chain
+ *            unknown-member, missing-member, type, value
+ *            not-supported         known, but not in this version
+ *            reference             names something that does not exist
+ *            secret                a secret where a reference is due
+ *            template              a request template
+ *            too-large             more than a block may hold
+ *   FAULT  no memory, or a callback's fault.
+ */
+sync_rc_t sync_doc_load(sync_arena_t *arena, sync_str_t name, sync_str_t text,
+    const sync_doc_options_t *options, sync_str_t *block, sync_error_t *err);
+
+/*
+ * A block as a document: a cast after a look at magic, layout version and
+ * size.  NULL: not a block of this version, or not aligned.
+ */
+const sync_doc_t *sync_doc_open(sync_str_t block);
+
+/* Bytes of the block: what to copy. */
+size_t sync_doc_size(const sync_doc_t *doc);
+
+
+/*
+ * Lists inside the structures below; items are read with sync_doc_item().
+ * An index out of range gives an empty string.
+ */
+
+typedef struct {
+    uint32_t  off;
+    uint32_t  n;
+} sync_doc_list_t;
+
+sync_str_t sync_doc_item(const sync_doc_t *doc, sync_doc_list_t list,
+    uint32_t i);
+/* Is s among the items?  Octet for octet. */
+int sync_doc_has(const sync_doc_t *doc, sync_doc_list_t list, sync_str_t s);
+
+
+/* The tenant. */
+
+sync_str_t sync_doc_name(const sync_doc_t *doc);         /* "acme" */
+sync_str_t sync_doc_id(const sync_doc_t *doc);           /* "t_7f3a" */
+sync_str_t sync_doc_residency(const sync_doc_t *doc);    /* or empty */
+int sync_doc_ids_prefixed(const sync_doc_t *doc);
+/* Retention of idempotency records in milliseconds; 0: not said. */
+uint64_t sync_doc_retention(const sync_doc_t *doc);
+
+/* Hosts that the tenant is matched by, lower case, no port. */
+sync_doc_list_t sync_doc_hosts(const sync_doc_t *doc);
+
+/* The tenant's account in another system ("hubspot"), or empty. */
+sync_str_t sync_doc_account(const sync_doc_t *doc, sync_str_t system);
+
+
+/* Issuers of tokens, which vouch for this tenant alone. */
+
+typedef enum {
+    SYNC_JWKS_LIBRARY = 0,               /* a path below the library */
+    SYNC_JWKS_INLINE                     /* the key set's JSON text */
+} sync_doc_jwks_e;
+
+typedef struct {
+    sync_str_t        issuer;            /* compared octet for octet */
+    sync_doc_jwks_e   kind;
+    sync_str_t        jwks;
+    sync_doc_list_t   audience;          /* at least one; any of them */
+    sync_str_t        client_claim;      /* empty: "azp", then "client_id" */
+    sync_str_t        tenant_claim;      /* empty: none; else its value must
+                                            be the tenant's id or name */
+} sync_doc_issuer_t;
+
+uint32_t sync_doc_issuers(const sync_doc_t *doc);
+sync_rc_t sync_doc_issuer_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_issuer_t *issuer);
+/* By its identifier; OK or NO. */
+sync_rc_t sync_doc_issuer(const sync_doc_t *doc, sync_str_t iss,
+    sync_doc_issuer_t *issuer);
+
+
+/* Clients. */
+
+typedef struct {
+    sync_str_t       id;
+    uint32_t         source;             /* index of a source */
+    uint32_t         plan;               /* index of a plan, or SYNC_DOC_NONE */
+    sync_doc_list_t  api_keys;           /* names of secrets: "partner-new" for
+                                            "secret:partner-new" */
+    uint8_t          operations[SYNC_ENTITIES];
+                                         /* bits of sync_op_bit(); 0: none */
+} sync_doc_client_t;
+
+uint32_t sync_doc_clients(const sync_doc_t *doc);
+sync_rc_t sync_doc_client_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_client_t *client);
+/* By id, a binary search; OK or NO. */
+sync_rc_t sync_doc_client(const sync_doc_t *doc, sync_str_t id,
+    sync_doc_client_t *client);
+
+
+/* Plans: all limits of a plan hold at once. */
+
+typedef struct {
+    uint64_t  count;                     /* so many ... */
+    uint64_t  per_us;                    /* ... per so many microseconds */
+    uint64_t  burst;
+} sync_doc_limit_t;
+
+uint32_t sync_doc_plans(const sync_doc_t *doc);
+sync_str_t sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan);
+/* Limits of a plan: their number, and each.  OK or NO (no such). */
+uint32_t sync_doc_limits(const sync_doc_t *doc, uint32_t plan);
+sync_rc_t sync_doc_limit_at(const sync_doc_t *doc, uint32_t plan, uint32_t i,
+    sync_doc_limit_t *limit);
+
+
+/* Sources: in which words a client speaks.  Index 0 is always "canonical". */
+
+#define SYNC_DOC_CANONICAL  0
+
+typedef enum {
+    SYNC_FORMAT_JSON = 0,
+    SYNC_FORMAT_ODATA_V2
+} sync_doc_format_e;
+
+typedef struct {
+    sync_str_t         name;
+    sync_doc_format_e  format;
+    sync_str_t         maps[SYNC_ENTITIES];  /* library paths, or empty: its
+                                                words are canonical */
+} sync_doc_source_t;
+
+uint32_t sync_doc_sources(const sync_doc_t *doc);
+sync_rc_t sync_doc_source_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_source_t *source);
+
+
+/* Connectors. */
+
+typedef enum {
+    SYNC_CREDENTIALS_NONE = 0,
+    SYNC_CREDENTIALS_BASIC,              /* user, password */
+    SYNC_CREDENTIALS_API_KEY             /* header: value */
+} sync_doc_credentials_e;
+
+typedef enum {
+    SYNC_SEND_NONE = 0,
+    SYNC_SEND_HEADER,                    /* in send_header */
+    SYNC_SEND_PATH                       /* by {idempotency_key} */
+} sync_doc_send_e;
+
+typedef enum {
+    SYNC_AS_UUID = 0,                    /* 8-4-4-4-12, derived from the key */
+    SYNC_AS_UUID_HEX,                    /* the same, 32 digits */
+    SYNC_AS_VERBATIM                     /* the client's key as it came */
+} sync_doc_as_e;
+
+typedef enum {
+    SYNC_UNKNOWN_HOLD = 0,
+    SYNC_UNKNOWN_RESEND,
+    SYNC_UNKNOWN_RELEASE
+} sync_doc_unknown_e;
+
+typedef struct {
+    sync_str_t               name;
+    sync_str_t               upstream;
+    sync_str_t               host;       /* default: upstream */
+    sync_str_t               path;       /* "/base", or empty; no last "/" */
+    sync_str_t               tls_name;   /* default: host without its port */
+    sync_doc_format_e        format;
+
+    /* Headers let through besides our own, lower case. */
+    sync_doc_list_t          request_headers;
+    sync_doc_list_t          response_headers;
+
+    sync_doc_credentials_e   credentials;
+    sync_str_t               user;       /* names of secrets */
+    sync_str_t               password;
+    sync_str_t               key_header;
+    sync_str_t               key_value;  /* name of a secret */
+
+    sync_doc_send_e          send;
+    sync_str_t               send_header;
+    sync_doc_as_e            as;
+    sync_doc_unknown_e       on_unknown;
+    uint64_t                 max_run_ms; /* 0: not said */
+    unsigned                 rolls_back:1;   /* a 5xx left nothing behind */
+
+    uint32_t                 index;      /* of this connector */
+} sync_doc_connector_t;
+
+typedef struct {
+    sync_str_t  method;                  /* upper case */
+    sync_str_t  code;                    /* for sync_template_render() */
+    unsigned    if_match:1;              /* If-Match is required */
+} sync_doc_operation_t;
+
+uint32_t sync_doc_connectors(const sync_doc_t *doc);
+sync_rc_t sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_connector_t *connector);
+/* By name; OK or NO. */
+sync_rc_t sync_doc_connector(const sync_doc_t *doc, sync_str_t name,
+    sync_doc_connector_t *connector);
+/* Does this connector call that status transient? */
+int sync_doc_transient(const sync_doc_t *doc, uint32_t connector,
+    unsigned status);
+
+/*
+ * What a connector does for an entity.  OK or NO (does not know the entity).
+ * map: library path, or empty (its words are canonical); operations: bits.
+ */
+sync_rc_t sync_doc_connector_entity(const sync_doc_t *doc, uint32_t connector,
+    sync_entity_e entity, sync_str_t *map, unsigned *operations);
+sync_rc_t sync_doc_operation(const sync_doc_t *doc, uint32_t connector,
+    sync_entity_e entity, sync_op_e op, sync_doc_operation_t *operation);
+
+
+/*
+ * Routes: the connector of the first route that matches, or SYNC_DOC_NONE.
+ * payload is the canonical payload from node on; NULL: there is none (a read),
+ * then routes with conditions are passed over.  A condition holds where the
+ * pointer gives a string that is one of its values.
+ */
+uint32_t sync_doc_route(const sync_doc_t *doc, sync_entity_e entity,
+    const sync_json_t *payload, uint32_t node);
+
+/* Routes one by one, for tools and the debug trace. */
+
+typedef struct {
+    sync_entity_e    entity;
+    uint32_t         connector;
+    uint32_t         conditions;
+} sync_doc_route_t;
+
+uint32_t sync_doc_routes(const sync_doc_t *doc);
+sync_rc_t sync_doc_route_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_route_t *route);
+sync_rc_t sync_doc_condition_at(const sync_doc_t *doc, uint32_t route,
+    uint32_t i, sync_str_t *pointer, sync_doc_list_t *values);
+
+
+/*
+ * Is this a path that may stand below a library or secrets folder: relative,
+ * of [A-Za-z0-9_.-/], no empty part, none that begins with a dot?
+ */
+int sync_doc_path_ok(sync_str_t path);
+
+
+#endif /* SYNC_DOC_H_INCLUDED_ */
