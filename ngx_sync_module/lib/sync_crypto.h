@@ -1,0 +1,94 @@
+
+/*
+ * Digests, keyed digests, key derivation, random bytes and their text forms.
+ * OpenSSL stands behind it.  Contexts are plain memory: copied by assignment,
+ * nothing to free, wiped by the caller where they hold a secret.
+ */
+
+
+#ifndef SYNC_CRYPTO_H_INCLUDED_
+#define SYNC_CRYPTO_H_INCLUDED_
+
+
+#include "sync_core.h"
+
+
+#define SYNC_SHA256_LEN  32
+
+
+/* SHA-256, FIPS 180-4.  A context may be copied half-way and go on twice. */
+
+typedef struct {
+    uint64_t  opaque[14];
+} sync_sha256_t;
+
+void sync_sha256_init(sync_sha256_t *ctx);
+void sync_sha256_update(sync_sha256_t *ctx, const void *data, size_t len);
+void sync_sha256_final(sync_sha256_t *ctx,
+    unsigned char digest[SYNC_SHA256_LEN]);
+void sync_sha256(const void *data, size_t len,
+    unsigned char digest[SYNC_SHA256_LEN]);
+
+
+/*
+ * HMAC-SHA-256, RFC 2104.  A key is set once and holds both pads digested;
+ * each message starts from a copy of it:
+ *
+ *     sync_hmac_init(&ctx, &key);
+ *     sync_hmac_update(&ctx, data, len);
+ *     sync_hmac_final(&ctx, mac);
+ */
+
+typedef struct {
+    sync_sha256_t  inner;
+    sync_sha256_t  outer;
+} sync_hmac_t;
+
+void sync_hmac_key(sync_hmac_t *key, const void *secret, size_t len);
+void sync_hmac_init(sync_hmac_t *ctx, const sync_hmac_t *key);
+void sync_hmac_update(sync_hmac_t *ctx, const void *data, size_t len);
+void sync_hmac_final(sync_hmac_t *ctx, unsigned char mac[SYNC_SHA256_LEN]);
+void sync_hmac(const void *secret, size_t secret_len, const void *data,
+    size_t len, unsigned char mac[SYNC_SHA256_LEN]);
+
+
+/*
+ * HKDF-SHA-256, RFC 5869, extract and expand.  An empty salt is allowed.
+ * NO: len is over 255 * 32 (nothing is written).
+ */
+sync_rc_t sync_hkdf(sync_str_t secret, sync_str_t salt, sync_str_t info,
+    unsigned char *out, size_t len);
+
+/* Unpredictable bytes.  OK, or FAULT: the bytes must not be used. */
+sync_rc_t sync_random(void *buf, size_t len);
+
+/* Equal contents, in time that depends on the lengths alone. */
+int sync_secret_eq(sync_str_t a, sync_str_t b);
+
+
+/*
+ * Text forms, RFC 4648.  Encoders write no NUL and return the bytes written;
+ * room is what they need at most.
+ */
+
+#define sync_base64_room(len)          (((len) + 2) / 3 * 4)
+#define sync_base64url_bytes(len)      ((len) / 4 * 3 + 2)
+
+/* Section 4, padded: for Authorization: Basic. */
+size_t sync_base64_encode(unsigned char *dst, const void *src, size_t len);
+
+/* Section 5, not padded, as RFC 7515 has it. */
+size_t sync_base64url_encode(unsigned char *dst, const void *src, size_t len);
+
+/*
+ * Strict: no padding, no white space, no other character, unused bits zero.
+ * dst has room for sync_base64url_bytes(src.len); OK and *len, or NO.
+ */
+sync_rc_t sync_base64url_decode(unsigned char *dst, size_t *len,
+    sync_str_t src);
+
+/* Lower case; room for 2 * len. */
+size_t sync_hex_encode(unsigned char *dst, const void *src, size_t len);
+
+
+#endif /* SYNC_CRYPTO_H_INCLUDED_ */

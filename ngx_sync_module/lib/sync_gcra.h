@@ -1,0 +1,76 @@
+
+/*
+ * The generic cell rate algorithm (ITU-T I.371) in integers: a bucket of
+ * burst tokens that fills at count tokens per period, kept as one time, the
+ * theoretical arrival time (TAT), at which the bucket is full again.
+ *
+ * A token is worth per / count microseconds, which seldom is a whole number;
+ * the TAT therefore carries the fraction of a microsecond in count-ths, and
+ * no rate drifts.  Any clock will do, as long as it counts microseconds from
+ * some time past and all that share a state share it.
+ */
+
+
+#ifndef SYNC_GCRA_H_INCLUDED_
+#define SYNC_GCRA_H_INCLUDED_
+
+
+#include "sync_core.h"
+
+
+#define SYNC_GCRA_RATE  3000000      /* tokens per second at most */
+
+
+typedef struct {
+    uint32_t  count;                 /* in lowest terms with per */
+    uint32_t  burst;                 /* tokens */
+    int64_t   per;                   /* microseconds */
+    int64_t   span;                  /* burst * per, in count-ths of a us */
+} sync_gcra_t;
+
+
+/* All zero: a full bucket.  Plain data, for shared memory. */
+
+typedef struct {
+    int64_t   tat;                   /* microseconds */
+    uint32_t  part;                  /* and count-ths of one */
+} sync_gcra_state_t;
+
+
+typedef struct {
+    uint32_t  remaining;             /* whole tokens left */
+    int64_t   reset;                 /* microseconds until it is full */
+    int64_t   retry;                 /* microseconds until this cost would be
+                                        allowed; 0 where it was */
+} sync_gcra_answer_t;
+
+
+/*
+ * count tokens per `per` microseconds, a bucket of burst.  NO, with a text
+ * that names the bound: count, per or burst is 0; over SYNC_GCRA_RATE; slower
+ * than one in 366 days; the bucket takes over ten years to fill.
+ */
+sync_rc_t sync_gcra_init(sync_gcra_t *gcra, uint32_t count, int64_t per,
+    uint32_t burst, sync_error_t *err);
+
+/*
+ * OK: cost tokens were taken.  NO: there are not as many; nothing is taken.
+ * A cost over the burst is NO with retry -1: never.  Cost 0 looks and takes
+ * nothing.  Where the clock was set back the bucket counts as empty at most.
+ */
+sync_rc_t sync_gcra_take(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    int64_t now, uint32_t cost, sync_gcra_answer_t *answer);
+
+/* Gives back what was taken.  A bucket is never more than full. */
+void sync_gcra_refund(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    uint32_t cost);
+
+/* The bucket is full, so the state need not be kept. */
+static inline int
+sync_gcra_idle(const sync_gcra_state_t *state, int64_t now)
+{
+    return state->tat < now || (state->tat == now && state->part == 0);
+}
+
+
+#endif /* SYNC_GCRA_H_INCLUDED_ */
