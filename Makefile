@@ -1,0 +1,171 @@
+# make            build the module, the tools and their library into $(BUILD)
+# make test       everything prove can run: C units, then NGINX
+# make unit       the C units alone
+# make demo       an order from a CRM to an ERP, told as a transcript
+#
+# BUILD names the output folder, so that several trees stand side by side:
+#     make build BUILD=/tmp/mine
+
+BUILD   ?= build
+JOBS    ?= $(shell nproc)
+CC      ?= cc
+
+out     := $(abspath $(BUILD))
+top     := $(CURDIR)
+
+lib     := ngx_sync_module/lib
+libs    := -ljansson -lssl -lcrypto -lpcre2-8
+
+PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
+            libpcre2-dev perl libcryptx-perl libcrypt-jwt-perl \
+            libjson-perl curl nghttp2-client
+
+WARN    := -Wall -Wextra -Werror -Wno-unused-parameter
+CFLAGS  ?= -O2 -g
+STD     := -std=c11 -D_GNU_SOURCE
+SAN     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+           -fno-sanitize-recover=undefined
+
+lib_srcs   := $(wildcard $(lib)/*.c)
+tool_srcs  := $(wildcard tools/*.c)
+unit_srcs  := $(wildcard t/unit/*.c)
+
+lib_objs   := $(lib_srcs:$(lib)/%.c=$(out)/lib/%.o)
+san_objs   := $(lib_srcs:$(lib)/%.c=$(out)/lib-san/%.o)
+tool_bins  := $(tool_srcs:tools/%.c=$(out)/%)
+unit_bins  := $(unit_srcs:t/unit/%.c=$(out)/unit/%)
+
+dirs       := $(lib) ngx_sync_module/net ngx_sync_module/store \
+              ngx_sync_module lua-free-policies filters t/module
+mod_srcs   := $(wildcard $(dirs:%=%/*.[ch]))
+
+export SYNC_BUILD := $(out)
+
+PROVE   := prove -It/lib -j$(JOBS)
+
+
+.PHONY: all deps build module unit install demo run test test-storm \
+        test-asan test-distros bench clean list
+
+all: build
+
+
+deps:
+	@tools/build/deps $(PACKAGES)
+
+
+build: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) module lib-tools
+
+.PHONY: lib-tools
+lib-tools: $(out)/libsync.a $(tool_bins)
+	@:
+
+
+# the NGINX module: its list of files and modules decides when to configure
+# again, NGINX' own Makefile does the rest
+
+$(out)/sources: list
+	@mkdir -p $(out)
+	@{ printf '%s\n' $(mod_srcs) $(wildcard t/module/config); \
+	   grep -hoE '^ngx_module_t +ngx_http_sync_[a-z0-9_]+' \
+	       $(filter %.c,$(mod_srcs)) /dev/null || :; } > $@.new
+	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+
+$(out)/nginx/objs/Makefile: $(out)/sources config tools/build/configure \
+                            $(wildcard t/module/config) \
+                            /usr/share/nginx/src/conf_flags
+	@tools/build/configure $(out)
+	@touch $@
+
+module: $(out)/nginx/objs/Makefile
+	@$(MAKE) -s --no-print-directory -C $(out)/nginx \
+	    -f objs/Makefile modules
+	@for so in $(out)/nginx/objs/*.so; do \
+	    cmp -s $$so $(out)/$${so##*/} || install -m 644 $$so $(out)/; \
+	done
+
+
+# lib alone, for the tools and the units
+
+$(out)/lib/%.o: $(lib)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(out)/lib-san/%.o: $(lib)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -MMD -MP -c -o $@ $<
+
+$(out)/libsync.a: $(lib_objs)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(out)/libsync-san.a: $(san_objs)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(tool_bins): $(out)/%: tools/%.c $(out)/libsync.a
+	$(CC) $(STD) $(WARN) $(CFLAGS) -I$(lib) -MMD -MP -MF $@.d -o $@ \
+	    $< $(out)/libsync.a $(libs)
+
+$(unit_bins): $(out)/unit/%: t/unit/%.c $(out)/libsync-san.a
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(SAN) -I$(lib) -It/unit -MMD -MP -MF $@.d -o $@ \
+	    $< $(out)/libsync-san.a $(libs)
+
+-include $(wildcard $(out)/lib/*.d $(out)/lib-san/*.d $(out)/unit/*.d \
+                    $(out)/*.d)
+
+
+.PHONY: units
+units: $(unit_bins)
+
+unit: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) units
+	@$(PROVE) $(unit_bins)
+
+test: build
+	@$(MAKE) --no-print-directory -j$(JOBS) units
+	@$(PROVE) $(unit_bins) $(sort $(wildcard t/*.t))
+
+# the long runs: the same files, without their bound
+
+test-storm: build
+	SYNC_STORM=1 $(PROVE) $(sort $(wildcard t/storm*.t))
+
+test-asan: deps
+	@tools/build/deps dpkg-dev
+	@tools/build/asan $(out)/asan
+
+test-distros: deps
+	@tools/build/deps debootstrap
+	@tools/build/distros $(out)/distros trixie sid
+
+bench: build
+	@tools/build/deps wrk
+	@perl bench/run.pl $(if $(QUICK),--quick)
+
+
+demo: build
+	@perl tools/demo.pl
+
+run: build
+	@perl tools/demo.pl --stay
+
+
+# as a package would: the module where NGINX looks for it, the shipped
+# includes where `include sync/safe.conf` finds them
+
+modules_path = $(shell nginx -V 2>&1 | grep -o -e '--modules-path=[^ ]*' \
+                 | cut -d= -f2)
+conf_path    = $(dir $(shell nginx -V 2>&1 | grep -o -e '--conf-path=[^ ]*' \
+                 | cut -d= -f2))
+
+install: build
+	install -d $(DESTDIR)$(modules_path) $(DESTDIR)$(conf_path)sync
+	install -m 644 $(out)/ngx_http_sync_module.so $(DESTDIR)$(modules_path)/
+	install -m 644 conf.example/sync/*.conf $(DESTDIR)$(conf_path)sync/
+
+
+clean:
+	rm -rf $(out)
