@@ -46,7 +46,9 @@ typedef enum {
 
 /* Flags of sync_value_parse(). */
 
-#define SYNC_VALUE_NUL  0x01     /* strings (not names) may hold U+0000 */
+#define SYNC_VALUE_NUL      0x01     /* strings (not names) may hold U+0000 */
+#define SYNC_VALUE_DOUBLES  0x02     /* integers are read as reals, so that
+                                        none is out of range */
 
 
 /*
