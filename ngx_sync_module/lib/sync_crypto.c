@@ -1,0 +1,342 @@
+
+/*
+ * Digests and their text forms.
+ *
+ * SHA-256 goes through the SHA256_*() functions, which OpenSSL 3 deprecates
+ * but keeps: they need no memory, their state is copied by assignment, and on
+ * short inputs the EVP way costs several times the digest itself.
+ */
+
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include "sync_crypto.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <stdalign.h>
+
+
+#define SYNC_HMAC_BLOCK  64
+
+#define sync_sha256_ctx(ctx)  ((SHA256_CTX *) (void *) (ctx)->opaque)
+
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(sync_sha256_t)
+               && alignof(SHA256_CTX) <= alignof(sync_sha256_t),
+               "a SHA256_CTX fits into a sync_sha256_t");
+
+
+static size_t sync_base64_write(unsigned char *dst, const void *src,
+    size_t len, const char *alphabet, unsigned padded);
+static int sync_base64url_digit(unsigned char c);
+
+
+void
+sync_sha256_init(sync_sha256_t *ctx)
+{
+    SHA256_Init(sync_sha256_ctx(ctx));
+}
+
+
+void
+sync_sha256_update(sync_sha256_t *ctx, const void *data, size_t len)
+{
+    SHA256_Update(sync_sha256_ctx(ctx), data, len);
+}
+
+
+void
+sync_sha256_final(sync_sha256_t *ctx, unsigned char digest[SYNC_SHA256_LEN])
+{
+    SHA256_Final(digest, sync_sha256_ctx(ctx));
+}
+
+
+void
+sync_sha256(const void *data, size_t len,
+    unsigned char digest[SYNC_SHA256_LEN])
+{
+    sync_sha256_t  ctx;
+
+    sync_sha256_init(&ctx);
+    sync_sha256_update(&ctx, data, len);
+    sync_sha256_final(&ctx, digest);
+}
+
+
+void
+sync_hmac_key(sync_hmac_t *key, const void *secret, size_t len)
+{
+    size_t         i;
+    unsigned char  pad[SYNC_HMAC_BLOCK];
+
+    memset(pad, 0, sizeof(pad));
+
+    if (len > SYNC_HMAC_BLOCK) {
+        sync_sha256(secret, len, pad);
+
+    } else if (len) {
+        memcpy(pad, secret, len);
+    }
+
+    for (i = 0; i < SYNC_HMAC_BLOCK; i++) {
+        pad[i] ^= 0x36;
+    }
+
+    sync_sha256_init(&key->inner);
+    sync_sha256_update(&key->inner, pad, SYNC_HMAC_BLOCK);
+
+    for (i = 0; i < SYNC_HMAC_BLOCK; i++) {
+        pad[i] ^= 0x36 ^ 0x5c;
+    }
+
+    sync_sha256_init(&key->outer);
+    sync_sha256_update(&key->outer, pad, SYNC_HMAC_BLOCK);
+
+    OPENSSL_cleanse(pad, sizeof(pad));
+}
+
+
+void
+sync_hmac_init(sync_hmac_t *ctx, const sync_hmac_t *key)
+{
+    *ctx = *key;
+}
+
+
+void
+sync_hmac_update(sync_hmac_t *ctx, const void *data, size_t len)
+{
+    sync_sha256_update(&ctx->inner, data, len);
+}
+
+
+void
+sync_hmac_final(sync_hmac_t *ctx, unsigned char mac[SYNC_SHA256_LEN])
+{
+    unsigned char  digest[SYNC_SHA256_LEN];
+
+    sync_sha256_final(&ctx->inner, digest);
+    sync_sha256_update(&ctx->outer, digest, sizeof(digest));
+    sync_sha256_final(&ctx->outer, mac);
+
+    OPENSSL_cleanse(ctx, sizeof(sync_hmac_t));
+}
+
+
+void
+sync_hmac(const void *secret, size_t secret_len, const void *data,
+    size_t len, unsigned char mac[SYNC_SHA256_LEN])
+{
+    sync_hmac_t  ctx;
+
+    sync_hmac_key(&ctx, secret, secret_len);
+    sync_hmac_update(&ctx, data, len);
+    sync_hmac_final(&ctx, mac);
+}
+
+
+sync_rc_t
+sync_hkdf(sync_str_t secret, sync_str_t salt, sync_str_t info,
+    unsigned char *out, size_t len)
+{
+    size_t         n;
+    sync_hmac_t    key, ctx;
+    unsigned char  i, t[SYNC_SHA256_LEN];
+
+    if (len > 255 * SYNC_SHA256_LEN) {
+        return SYNC_NO;
+    }
+
+    /* no salt is a salt of zeros, which is what an empty HMAC key is */
+
+    sync_hmac(salt.data, salt.len, secret.data, secret.len, t);
+    sync_hmac_key(&key, t, sizeof(t));
+
+    for (i = 1; len != 0; i++) {
+        sync_hmac_init(&ctx, &key);
+
+        if (i > 1) {
+            sync_hmac_update(&ctx, t, sizeof(t));
+        }
+
+        sync_hmac_update(&ctx, info.data, info.len);
+        sync_hmac_update(&ctx, &i, 1);
+        sync_hmac_final(&ctx, t);
+
+        n = len < sizeof(t) ? len : sizeof(t);
+        memcpy(out, t, n);
+        out += n;
+        len -= n;
+    }
+
+    OPENSSL_cleanse(&key, sizeof(key));
+    OPENSSL_cleanse(t, sizeof(t));
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_random(void *buf, size_t len)
+{
+    if (len > INT32_MAX || RAND_bytes(buf, (int) len) != 1) {
+
+        /* NGINX would report what we leave behind */
+
+        ERR_clear_error();
+        return SYNC_FAULT;
+    }
+
+    return SYNC_OK;
+}
+
+
+int
+sync_secret_eq(sync_str_t a, sync_str_t b)
+{
+    return a.len == b.len
+           && (a.len == 0 || CRYPTO_memcmp(a.data, b.data, a.len) == 0);
+}
+
+
+size_t
+sync_base64_encode(unsigned char *dst, const void *src, size_t len)
+{
+    return sync_base64_write(dst, src, len,
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "abcdefghijklmnopqrstuvwxyz0123456789+/", 1);
+}
+
+
+size_t
+sync_base64url_encode(unsigned char *dst, const void *src, size_t len)
+{
+    return sync_base64_write(dst, src, len,
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "abcdefghijklmnopqrstuvwxyz0123456789-_", 0);
+}
+
+
+static size_t
+sync_base64_write(unsigned char *dst, const void *src, size_t len,
+    const char *alphabet, unsigned padded)
+{
+    uint32_t              bits;
+    const unsigned char  *s;
+    unsigned char        *d;
+
+    s = src;
+    d = dst;
+
+    for ( /* void */ ; len >= 3; len -= 3, s += 3) {
+        bits = (uint32_t) s[0] << 16 | (uint32_t) s[1] << 8 | s[2];
+
+        *d++ = alphabet[bits >> 18];
+        *d++ = alphabet[(bits >> 12) & 0x3f];
+        *d++ = alphabet[(bits >> 6) & 0x3f];
+        *d++ = alphabet[bits & 0x3f];
+    }
+
+    if (len == 0) {
+        return (size_t) (d - dst);
+    }
+
+    bits = (uint32_t) s[0] << 16 | (len == 2 ? (uint32_t) s[1] << 8 : 0);
+
+    *d++ = alphabet[bits >> 18];
+    *d++ = alphabet[(bits >> 12) & 0x3f];
+
+    if (len == 2) {
+        *d++ = alphabet[(bits >> 6) & 0x3f];
+
+    } else if (padded) {
+        *d++ = '=';
+    }
+
+    if (padded) {
+        *d++ = '=';
+    }
+
+    return (size_t) (d - dst);
+}
+
+
+sync_rc_t
+sync_base64url_decode(unsigned char *dst, size_t *len, sync_str_t src)
+{
+    int             digit;
+    size_t          i;
+    uint32_t        bits;
+    unsigned        have;
+    unsigned char  *d;
+
+    d = dst;
+    bits = 0;
+    have = 0;
+
+    for (i = 0; i < src.len; i++) {
+        digit = sync_base64url_digit(src.data[i]);
+
+        if (digit < 0) {
+            return SYNC_NO;
+        }
+
+        bits = bits << 6 | (uint32_t) digit;
+        have += 6;
+
+        if (have >= 8) {
+            have -= 8;
+            *d++ = (unsigned char) (bits >> have);
+            bits &= (1u << have) - 1;
+        }
+    }
+
+    /* a lone last digit has no byte; bits left over must be zero */
+
+    if (have == 6 || bits != 0) {
+        return SYNC_NO;
+    }
+
+    *len = (size_t) (d - dst);
+
+    return SYNC_OK;
+}
+
+
+static int
+sync_base64url_digit(unsigned char c)
+{
+    static const signed char  digits[128] = {
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1,
+        52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
+        -1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+        15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
+        -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+        41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1
+    };
+
+    return c < 128 ? digits[c] : -1;
+}
+
+
+size_t
+sync_hex_encode(unsigned char *dst, const void *src, size_t len)
+{
+    size_t                i;
+    const unsigned char  *s;
+
+    s = src;
+
+    for (i = 0; i < len; i++) {
+        dst[2 * i] = "0123456789abcdef"[s[i] >> 4];
+        dst[2 * i + 1] = "0123456789abcdef"[s[i] & 0x0f];
+    }
+
+    return 2 * len;
+}
