@@ -1,0 +1,165 @@
+
+/*
+ * GCRA in integers.
+ *
+ * Distances between a TAT and now are counted in count-ths of a microsecond
+ * ("parts").  sync_gcra_init() keeps span below SYNC_GCRA_SPAN, and no TAT is
+ * ever further than a span from now, so that nothing here overflows.
+ */
+
+
+#include "sync_gcra.h"
+
+
+#define SYNC_GCRA_SPAN   (INT64_MAX / 4)
+#define SYNC_GCRA_PER    (INT64_C(366) * 24 * 3600 * 1000000)
+#define SYNC_GCRA_FILL   (INT64_C(10) * SYNC_GCRA_PER)
+#define SYNC_GCRA_NEVER  -1
+
+
+static void sync_gcra_add(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    int64_t parts);
+static int64_t sync_gcra_us(const sync_gcra_t *gcra, int64_t parts);
+
+
+sync_rc_t
+sync_gcra_init(sync_gcra_t *gcra, uint32_t count, int64_t per,
+    uint32_t burst, sync_error_t *err)
+{
+    int64_t  a, b, rest;
+
+    if (count == 0 || per <= 0 || burst == 0) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE,
+                           "a limit needs a rate and a burst of 1 or more");
+    }
+
+    if (per > SYNC_GCRA_PER) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE,
+                           "the period of a rate is at most 366 days");
+    }
+
+    if (count > SYNC_GCRA_RATE / 1000000 * per) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE,
+                           "a rate is at most %d a second", SYNC_GCRA_RATE);
+    }
+
+    a = count;
+    b = per;
+
+    while (b != 0) {
+        rest = a % b;
+        a = b;
+        b = rest;
+    }
+
+    gcra->count = (uint32_t) (count / a);
+    gcra->per = per / a;
+    gcra->burst = burst;
+
+    if (burst > SYNC_GCRA_SPAN / gcra->per) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE, "the burst is too "
+                           "large for so slow a rate");
+    }
+
+    gcra->span = burst * gcra->per;
+
+    if (gcra->span / gcra->count > SYNC_GCRA_FILL) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE, "the burst would "
+                           "take over ten years to come back");
+    }
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_gcra_take(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    int64_t now, uint32_t cost, sync_gcra_answer_t *answer)
+{
+    int64_t    ahead, want;
+    sync_rc_t  rc;
+
+    if (sync_gcra_idle(state, now)) {
+        state->tat = now;
+        state->part = 0;
+
+    } else if (state->tat - now > gcra->span / gcra->count) {
+
+        /*
+         * Over a span ahead, or within the last microsecond of it: the clock
+         * was set back, or the burst made smaller.
+         */
+
+        state->tat = now;
+        state->part = 0;
+        sync_gcra_add(gcra, state, gcra->span);
+    }
+
+    ahead = (state->tat - now) * gcra->count + state->part;
+    rc = SYNC_OK;
+    answer->retry = 0;
+
+    if (cost > gcra->burst) {
+        rc = SYNC_NO;
+        answer->retry = SYNC_GCRA_NEVER;
+
+    } else {
+        want = cost * gcra->per;
+
+        if (ahead + want > gcra->span) {
+            rc = SYNC_NO;
+            answer->retry = sync_gcra_us(gcra, ahead + want - gcra->span);
+
+        } else {
+            sync_gcra_add(gcra, state, want);
+            ahead += want;
+        }
+    }
+
+    answer->remaining = ahead < gcra->span
+                        ? (uint32_t) ((gcra->span - ahead) / gcra->per) : 0;
+    answer->reset = sync_gcra_us(gcra, ahead);
+
+    return rc;
+}
+
+
+void
+sync_gcra_refund(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    uint32_t cost)
+{
+    int64_t  parts;
+
+    /* a TAT that has passed is full anyway: no need to look at the clock */
+
+    parts = (cost > gcra->burst ? gcra->burst : cost) * gcra->per;
+
+    state->tat -= parts / gcra->count;
+    parts %= gcra->count;
+
+    if (parts > state->part) {
+        state->tat--;
+        state->part += gcra->count;
+    }
+
+    state->part -= (uint32_t) parts;
+}
+
+
+static void
+sync_gcra_add(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    int64_t parts)
+{
+    parts += state->part;
+    state->tat += parts / gcra->count;
+    state->part = (uint32_t) (parts % gcra->count);
+}
+
+
+/* Rounded up: who waits that long has waited long enough. */
+
+static int64_t
+sync_gcra_us(const sync_gcra_t *gcra, int64_t parts)
+{
+    return (parts + gcra->count - 1) / gcra->count;
+}
