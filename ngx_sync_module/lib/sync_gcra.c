@@ -11,7 +11,7 @@
 #include "sync_gcra.h"
 
 
-#define SYNC_GCRA_SPAN   (INT64_MAX / 4)
+#define SYNC_GCRA_SPAN   (INT64_MAX / 2)
 #define SYNC_GCRA_PER    (INT64_C(366) * 24 * 3600 * 1000000)
 #define SYNC_GCRA_FILL   (INT64_C(10) * SYNC_GCRA_PER)
 #define SYNC_GCRA_NEVER  -1
@@ -106,9 +106,9 @@ sync_gcra_take(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     } else {
         want = cost * gcra->per;
 
-        if (ahead + want > gcra->span) {
+        if (want > gcra->span - ahead) {
             rc = SYNC_NO;
-            answer->retry = sync_gcra_us(gcra, ahead + want - gcra->span);
+            answer->retry = sync_gcra_us(gcra, ahead - (gcra->span - want));
 
         } else {
             sync_gcra_add(gcra, state, want);
