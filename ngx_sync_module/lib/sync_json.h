@@ -43,7 +43,7 @@ typedef struct {
                                 behind its value */
     uint8_t   type;
     uint8_t   flags;
-    uint16_t  depth;
+    uint16_t  depth;         /* containers around it; of a key as its value */
 } sync_json_node_t;
 
 
@@ -66,9 +66,10 @@ typedef struct {
 
 /*
  * OK: *json is filled, its tape in the arena.  NO: not JSON or out of bounds;
- * err has the offset of the fault and, for duplicate members, the pointer;
- * err->what is one of "syntax", "utf8", "duplicate-member", "too-deep",
- * "too-large", "too-many-nodes".  FAULT: no memory.
+ * err has the offset of the fault and the pointer to the duplicate member, or
+ * to the member or container that was being read; err->what is one of
+ * "syntax", "utf8", "duplicate-member", "too-deep", "too-large",
+ * "too-many-nodes".  FAULT: no memory, no random numbers.
  */
 sync_rc_t sync_json_parse(sync_json_t *json, sync_arena_t *arena,
     sync_str_t text, const sync_json_limits_t *limits, sync_error_t *err);
@@ -123,16 +124,34 @@ sync_str_t sync_json_pointer(const sync_json_t *json, uint32_t n,
 sync_str_t sync_json_unescape(const sync_json_t *json, uint32_t n,
     sync_arena_t *arena);
 
-/* Compares the unescaped content of a string or key with s; no memory. */
+/*
+ * Compare the unescaped content of a string or key with s, or with another
+ * string or key, of the same tape or not; no memory.  compare() orders by
+ * bytes, which in UTF-8 is by character: below, at or above 0.
+ */
 int sync_json_equals(const sync_json_t *json, uint32_t n, sync_str_t s);
+int sync_json_same(const sync_json_t *a, uint32_t n, const sync_json_t *b,
+    uint32_t m);
+int sync_json_compare(const sync_json_t *a, uint32_t n, const sync_json_t *b,
+    uint32_t m);
+
+/* The unescaped length of a string or key in characters (code points). */
+size_t sync_json_chars(const sync_json_t *json, uint32_t n);
 
 /* An INTEGER number that fits; else NO. */
 sync_rc_t sync_json_int(const sync_json_t *json, uint32_t n, int64_t *value);
 
+/*
+ * The length of the UTF-8 character at p, which is before end (RFC 3629: no
+ * overlong form, no surrogate, nothing above U+10FFFF); 0: it is none.
+ */
+size_t sync_json_utf8(const unsigned char *p, const unsigned char *end);
+
 
 /*
  * The writer.  Grows in its arena up to max bytes; commas are its own.  Faults
- * stick: check once at the end.  Values are copied verbatim.
+ * stick: check once at the end.  Values are copied verbatim.  Of names and
+ * strings what is not UTF-8 becomes U+FFFD: what is written is always JSON.
  */
 
 typedef struct {

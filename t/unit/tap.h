@@ -194,23 +194,30 @@ tap_is_int(long long got, long long want, const char *file, int line,
 }
 
 
-/*
- * A file of a conformance suite, below $SYNC_SUITES or ../shared/data; in the
- * arena.  data NULL: absent, and the test skips.
- */
+/* Where a conformance suite lies: below $SYNC_SUITES or ../shared/data. */
 
-static inline sync_str_t
-suite_file(sync_arena_t *arena, const char *name)
+static inline void
+suite_path(char *path, size_t size, const char *name)
 {
-    FILE        *f;
-    long         size;
-    char         path[4096];
-    sync_str_t   s;
     const char  *dir;
 
     dir = getenv("SYNC_SUITES");
 
-    snprintf(path, sizeof(path), "%s/%s", dir ? dir : "../shared/data", name);
+    snprintf(path, size, "%s/%s", dir ? dir : "../shared/data", name);
+}
+
+
+/* A file of a suite, in the arena.  data NULL: absent, and the test skips. */
+
+static inline sync_str_t
+suite_file(sync_arena_t *arena, const char *name)
+{
+    FILE       *f;
+    long        size;
+    char        path[4096];
+    sync_str_t  s;
+
+    suite_path(path, sizeof(path), name);
 
     f = fopen(path, "rb");
     if (f == NULL) {
