@@ -1,0 +1,486 @@
+
+/*
+ * The core: request context, steps and the runner's services.  Policies and
+ * filters include this header and none of each other: they meet in the five
+ * structures of the context, each written by one policy and read by all.
+ */
+
+
+#ifndef NGX_HTTP_SYNC_H_INCLUDED_
+#define NGX_HTTP_SYNC_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "sync_core.h"
+#include "sync_json.h"
+#include "sync_doc.h"
+#include "ngx_sync_store.h"
+
+
+typedef struct ngx_http_sync_ctx_s     ngx_http_sync_ctx_t;
+typedef struct ngx_http_sync_tenant_s  ngx_http_sync_tenant_t;  /* registry */
+
+
+/*
+ * All steps of the suite, in the order in which they run.  A step runs once
+ * per request: a latch remembers it across internal redirects.
+ */
+
+typedef enum {
+    /* POST_READ */
+    NGX_HTTP_SYNC_STEP_CORRELATION = 0,
+    NGX_HTTP_SYNC_STEP_DEBUG,            /* verifies X-Sync-Debug */
+
+    /* PREACCESS */
+    NGX_HTTP_SYNC_STEP_TENANT,
+    NGX_HTTP_SYNC_STEP_LIMIT_EDGE,       /* by address or variable */
+
+    /* ACCESS */
+    NGX_HTTP_SYNC_STEP_AUTH,             /* proves identity, nothing else */
+
+    /* PRECONTENT */
+    NGX_HTTP_SYNC_STEP_ADMIT,            /* the proof's tenant is this one */
+    NGX_HTTP_SYNC_STEP_SCOPE,
+    NGX_HTTP_SYNC_STEP_ENTITY,           /* operation, partner's contract */
+    NGX_HTTP_SYNC_STEP_LIMIT,            /* by client or plan */
+    NGX_HTTP_SYNC_STEP_IDEMPOTENCY,      /* body, print, claim */
+    NGX_HTTP_SYNC_STEP_CANONICAL,        /* source to canonical */
+    NGX_HTTP_SYNC_STEP_ROUTE,            /* chooses the connector */
+    NGX_HTTP_SYNC_STEP_TARGET,           /* canonical to target, new body */
+    NGX_HTTP_SYNC_STEP_DRY_RUN,
+    NGX_HTTP_SYNC_STEP_SEND,             /* the note leaves before the bytes */
+
+    /* response */
+    NGX_HTTP_SYNC_STEP_CLASSIFY,
+    NGX_HTTP_SYNC_STEP_MAP_BACK,
+    NGX_HTTP_SYNC_STEP_SETTLE,
+    NGX_HTTP_SYNC_STEP_HEADERS,
+
+    NGX_HTTP_SYNC_STEPS
+} ngx_http_sync_step_e;
+
+
+typedef enum {
+    NGX_HTTP_SYNC_STAGE_POST_READ = 0,
+    NGX_HTTP_SYNC_STAGE_PREACCESS,
+    NGX_HTTP_SYNC_STAGE_ACCESS,
+    NGX_HTTP_SYNC_STAGE_PRECONTENT,
+    NGX_HTTP_SYNC_STAGE_RESPONSE,
+    NGX_HTTP_SYNC_STAGES
+} ngx_http_sync_stage_e;
+
+
+/*
+ * A step describes itself.
+ *
+ * run() answers
+ *   NGX_OK          go on
+ *   NGX_DECLINED    not applicable: go on, not counted
+ *   NGX_AGAIN       suspended: it has started an operation whose completion
+ *                   calls ngx_http_sync_wake(); run() is then entered again
+ *   NGX_DONE        it has answered and finalized the request (a replay)
+ *   a status        stop and answer it; describe it by ngx_http_sync_problem()
+ *   NGX_ERROR       500
+ * and keeps its progress in ctx->slots[step].  In the response stage a status
+ * replaces the answer by a problem.
+ *
+ * enabled() looks at configuration alone.  cancel() is called once when the
+ * request goes (pool cleanup), also after an orderly end: it withdraws what
+ * still waits and releases what is still held; r is not usable any more.
+ * leave() is called before an internal redirect runs the phases of a new
+ * location; NULL: nothing to do.  log() runs in the LOG phase.
+ */
+
+typedef struct {
+    const char                *name;
+    ngx_http_sync_stage_e      stage;
+    ngx_http_sync_step_e       order;
+    ngx_uint_t               (*enabled)(ngx_http_request_t *r);
+    ngx_int_t                (*run)(ngx_http_request_t *r,
+                                 ngx_http_sync_ctx_t *ctx);
+    void                     (*cancel)(ngx_http_sync_ctx_t *ctx);
+    void                     (*leave)(ngx_http_request_t *r,
+                                 ngx_http_sync_ctx_t *ctx);
+    void                     (*log)(ngx_http_request_t *r,
+                                 ngx_http_sync_ctx_t *ctx);
+} ngx_http_sync_step_t;
+
+
+/*
+ * Called by a policy at load time, from postconfiguration or from a directive
+ * or merge, once it is used anywhere: only then do handlers get installed.
+ */
+ngx_int_t ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step);
+
+
+/* ---- the five structures ---- */
+
+/* Written by the tenant policy. */
+
+typedef struct {
+    ngx_http_sync_tenant_t  *entry;      /* held until the request goes */
+    const sync_doc_t        *doc;        /* NULL: no tenant */
+    ngx_str_t                id;
+    ngx_str_t                name;
+} ngx_http_sync_tenant_ctx_t;
+
+
+/* Written by the auth policy. */
+
+typedef enum {
+    NGX_HTTP_SYNC_PROOF_NONE = 0,
+    NGX_HTTP_SYNC_PROOF_TOKEN,
+    NGX_HTTP_SYNC_PROOF_API_KEY
+} ngx_http_sync_proof_e;
+
+typedef struct {
+    ngx_http_sync_proof_e    proof;
+    ngx_str_t                issuer;     /* empty for an API key */
+    ngx_str_t                client;     /* id in the document, or the claim */
+    ngx_str_t                subject;
+    ngx_str_t                scope;      /* space separated */
+    ngx_str_t                tenant;     /* that the proof names, or empty */
+    ngx_str_t                claims;     /* JSON text of the token's claims */
+    uint32_t                 index;      /* of the client in the document, or
+                                            SYNC_DOC_NONE */
+} ngx_http_sync_principal_t;
+
+
+/* Written by the entity and normalize policies and the body service. */
+
+typedef struct {
+    sync_entity_e            entity;     /* SYNC_ENTITIES: none */
+    sync_op_e                operation;  /* SYNC_OPS: none */
+    ngx_str_t                id;         /* object id, unescaped */
+
+    ngx_str_t                body;       /* as it came, contiguous */
+    ngx_str_t                media_type; /* lower case, no parameters */
+    sync_json_t              source;     /* its tape; text.data NULL: not
+                                            parsed or not JSON */
+    sync_json_t              canonical;  /* likewise */
+    ngx_str_t                target;     /* what goes upstream; data NULL:
+                                            the body as it came */
+    uint64_t                 work;       /* left of the work counter */
+    unsigned                 body_read:1;
+    unsigned                 parsed:1;   /* source was tried */
+    unsigned                 in_file:1;  /* body came through a file */
+} ngx_http_sync_payload_t;
+
+
+/* Written by the idempotency policy and its settle step. */
+
+typedef enum {
+    NGX_HTTP_SYNC_CLAIM_NONE = 0,        /* not asked for */
+    NGX_HTTP_SYNC_CLAIM_HELD,            /* ours: must be settled or released */
+    NGX_HTTP_SYNC_CLAIM_SETTLED,
+    NGX_HTTP_SYNC_CLAIM_RELEASED,
+    NGX_HTTP_SYNC_CLAIM_REPLAYED,
+    NGX_HTTP_SYNC_CLAIM_REFUSED,
+    NGX_HTTP_SYNC_CLAIM_BYPASSED         /* store down, fail=open */
+} ngx_http_sync_claim_e;
+
+typedef struct {
+    ngx_http_sync_claim_e    state;
+    ngx_str_t                status;     /* Idempotency-Status, or empty */
+    ngx_str_t                key;        /* the client's, unquoted */
+    ngx_str_t                downstream; /* key for the connector, as it is
+                                            sent; set with the claim */
+    ngx_sync_hold_t          hold;       /* key, owner, epoch */
+    ngx_uint_t               on_unknown; /* sync_doc_unknown_e */
+    ngx_msec_t               answer_by;  /* ngx_current_msec at which the
+                                            lease is over */
+    size_t                   cap;        /* of a kept answer */
+    unsigned                 resend:1;   /* taken from U: same key again */
+} ngx_http_sync_claim_ctx_t;
+
+
+/* Written by the route policy. */
+
+typedef struct {
+    uint32_t                 connector;  /* SYNC_DOC_NONE: none */
+    sync_doc_connector_t     c;          /* views, valid with connector */
+    ngx_str_t                upstream;
+    ngx_str_t                uri;
+    ngx_str_t                host;
+    ngx_str_t                tls_name;
+    ngx_str_t                method;
+    ngx_str_t                authorization;
+} ngx_http_sync_route_t;
+
+
+/* ---- the answer, as the collector holds it ---- */
+
+typedef enum {
+    NGX_HTTP_SYNC_OUTCOME_NONE = 0,
+    NGX_HTTP_SYNC_OUTCOME_NOT_SENT,      /* no byte went upstream */
+    NGX_HTTP_SYNC_OUTCOME_SUCCESS,       /* 2xx, 3xx */
+    NGX_HTTP_SYNC_OUTCOME_REFUSED,       /* for good: most 4xx */
+    NGX_HTTP_SYNC_OUTCOME_TRANSIENT,     /* 401 403 408 423 425 429 ... */
+    NGX_HTTP_SYNC_OUTCOME_UNKNOWN        /* 5xx, timeout, reset, cut */
+} ngx_http_sync_outcome_e;
+
+typedef struct {
+    ngx_http_sync_outcome_e  outcome;    /* by the classify step */
+    ngx_uint_t               status;     /* what goes out */
+    ngx_uint_t               received;   /* what upstream said; 0: nothing */
+    ngx_str_t                body;       /* collected; may be replaced */
+    size_t                   cap;        /* collect at most this */
+    unsigned                 held:1;     /* the header filter has it */
+    unsigned                 complete:1; /* all of it is here */
+    unsigned                 truncated:1;    /* upstream broke off */
+    unsigned                 over:1;     /* more than cap: the rest streams */
+    unsigned                 own:1;      /* not from upstream: a problem */
+    unsigned                 replaced:1; /* body is not what upstream sent */
+    unsigned                 bodiless:1; /* send status and headers alone */
+    unsigned                 emitted:1;
+} ngx_http_sync_answer_t;
+
+
+/* ---- problem details, RFC 9457 ---- */
+
+#define NGX_HTTP_SYNC_TECHNICAL  0
+#define NGX_HTTP_SYNC_BUSINESS   1
+
+typedef struct {
+    ngx_str_t                pointer;    /* RFC 6901, escaped for JSON when
+                                            written */
+    ngx_str_t                keyword;
+    ngx_str_t                reason;     /* never a value */
+} ngx_http_sync_fault_t;
+
+typedef struct {
+    ngx_uint_t               status;
+    const char              *name;       /* urn:sync:problem:NAME; static */
+    const char              *title;      /* static */
+    ngx_str_t                detail;
+    ngx_uint_t               category;
+    ngx_uint_t               retry_after;    /* seconds; 0: none */
+    ngx_array_t             *faults;     /* of ngx_http_sync_fault_t */
+} ngx_http_sync_problem_t;
+
+
+struct ngx_http_sync_ctx_s {
+    ngx_http_request_t          *request;
+    void                        *conf;   /* location the steps ran for */
+
+    ngx_http_sync_tenant_ctx_t   tenant;
+    ngx_http_sync_principal_t    principal;
+    ngx_http_sync_payload_t      payload;
+    ngx_http_sync_claim_ctx_t    claim;
+    ngx_http_sync_route_t        route;
+
+    ngx_http_sync_answer_t       answer;
+    ngx_http_sync_problem_t      problem;    /* status 0: none */
+
+    ngx_str_t                    correlation;    /* by its step */
+    ngx_str_t                    traceparent;
+    ngx_str_t                    trace_id;
+    ngx_str_t                    limit;      /* name of the limit that refused */
+    ngx_array_t                 *trace;      /* of ngx_str_t JSON values, when
+                                                X-Sync-Debug asked for it */
+    const char                  *verdict;    /* "pass", "refused", "replay" ... */
+    const char                  *reason;     /* the problem's name */
+
+    void                        *slots[NGX_HTTP_SYNC_STEPS];
+    uint32_t                     done;       /* latches, a bit per step */
+    uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* us */
+
+    sync_arena_t                 arena;      /* r->pool as lib/ takes it */
+    ngx_event_t                  deadline;
+    ngx_msec_t                   started;    /* ngx_current_msec */
+    ngx_msec_t                   budget;     /* ms for everything */
+    size_t                       charged;    /* of the worker's buffers */
+
+    unsigned                     waiting:1;
+    unsigned                     reading:1;
+    unsigned                     sent:1;     /* a byte may have gone upstream */
+    unsigned                     connected:1;
+    unsigned                     expired:1;  /* the deadline is over */
+    unsigned                     dry_run:1;
+    unsigned                     counted:1;
+};
+
+
+/* ---- services ---- */
+
+/*
+ * The context of the main request, found again after an internal redirect;
+ * NULL: no step has run.  create: makes one (NULL: no memory).
+ */
+ngx_http_sync_ctx_t *ngx_http_sync_get_ctx(ngx_http_request_t *r);
+ngx_http_sync_ctx_t *ngx_http_sync_create_ctx(ngx_http_request_t *r);
+
+/*
+ * From the handler of whatever a step waits for: posts the request's write
+ * event; the step is entered again.  Never finalizes, never frees.
+ */
+void ngx_http_sync_wake(ngx_http_sync_ctx_t *ctx);
+
+/*
+ * Prepares op for a call to a store on behalf of the request: wake() as its
+ * handler, the request's log and pool.  The step keeps op in its slot and
+ * withdraws it in its cancel().
+ */
+void ngx_http_sync_op_init(ngx_http_sync_ctx_t *ctx, ngx_sync_op_t *op);
+
+/*
+ * The request's body, contiguous, in ctx->payload.body, once.  PRECONTENT
+ * only.  NGX_OK, NGX_AGAIN (suspended; return it), a status (413, 503).
+ * Charged to sync_buffers.
+ */
+ngx_int_t ngx_http_sync_read_body(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+/*
+ * The tape of the body, once.  NGX_OK: ctx->payload.source is filled;
+ * NGX_DECLINED: there is no body or it is not JSON by media type; a status
+ * with its problem (400 with the offset).
+ */
+ngx_int_t ngx_http_sync_parse_body(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+/* Replaces the body that proxy_pass sends; type: new Content-Type. */
+ngx_int_t ngx_http_sync_replace_body(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_str_t *type);
+
+/*
+ * Charges bytes to the worker's buffer budget until the request goes.
+ * NGX_OK or NGX_DECLINED (over it).
+ */
+ngx_int_t ngx_http_sync_charge(ngx_http_sync_ctx_t *ctx, size_t bytes);
+
+/*
+ * Describes the refusal and returns status: `return ngx_http_sync_problem(...)`.
+ * fmt as of ngx_sprintf; the detail never has a value of the payload.
+ */
+ngx_int_t ngx_http_sync_problem(ngx_http_sync_ctx_t *ctx, ngx_uint_t status,
+    const char *name, const char *title, ngx_uint_t category,
+    const char *fmt, ...);
+
+/* Adds a fault to the problem: pointer, keyword, reason are copied. */
+ngx_int_t ngx_http_sync_problem_fault(ngx_http_sync_ctx_t *ctx,
+    sync_str_t pointer, const char *keyword, const char *reason);
+
+/* The JSON text of the problem, in the request's pool; data NULL: no memory. */
+ngx_str_t ngx_http_sync_problem_text(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+/*
+ * Sends an answer of our own and finalizes: `return
+ * ngx_http_sync_send(...)` gives NGX_DONE.  It passes the response steps; the
+ * body may be empty.
+ */
+ngx_int_t ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body);
+
+/* Adds a response header; name and value are not copied.  NGX_OK or ERROR. */
+ngx_int_t ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
+
+/* Removes a response header that upstream or a module has set. */
+void ngx_http_sync_remove_header(ngx_http_request_t *r, ngx_str_t *name);
+
+/*
+ * A request header by its lower-case name: the first, and how many lines
+ * there are.  NULL: none.
+ */
+ngx_table_elt_t *ngx_http_sync_header_in(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_uint_t *lines);
+
+/*
+ * Sets, replaces (all lines) or with value NULL removes a request header as
+ * it will be proxied.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
+
+/* What is left of the deadline in ms; 0: over. */
+ngx_msec_t ngx_http_sync_left(ngx_http_sync_ctx_t *ctx);
+
+/* Adds {"step":..., "text":...} to the trace, if there is one. */
+void ngx_http_sync_trace(ngx_http_sync_ctx_t *ctx, const char *step,
+    const char *fmt, ...);
+
+
+/* ---- configuration that more than one file reads ---- */
+
+#define NGX_HTTP_SYNC_SECRETS  2         /* current and previous */
+
+typedef struct {
+    ngx_str_t                    source;     /* "file:..." or "env:..." */
+    ngx_str_t                    value;
+} ngx_http_sync_secret_t;
+
+typedef struct {
+    uint32_t                     used;       /* steps, a bit each */
+    ngx_array_t                 *secrets;    /* ngx_http_sync_secret_t; NULL:
+                                                no sync_secret */
+    size_t                       buffers;    /* bytes per worker */
+    ngx_array_t                  checks;     /* of ngx_http_sync_check_t */
+} ngx_http_sync_main_conf_t;
+
+typedef struct {
+    ngx_msec_t                   deadline;
+    ngx_str_t                    deadline_header;    /* incoming, or empty */
+    ngx_str_t                    file;       /* of the location's block, for */
+    ngx_uint_t                   line;       /* messages at load */
+    ngx_str_t                    location;   /* its name */
+} ngx_http_sync_loc_conf_t;
+
+/*
+ * A use of sync_secret: HKDF-SHA-256 with info = label.  generation 0 is the
+ * current, 1 the previous one.  NGX_OK, NGX_DECLINED (no such generation),
+ * NGX_ERROR.  Any time after configuration was read.
+ */
+ngx_int_t ngx_http_sync_derive(ngx_http_sync_main_conf_t *smcf,
+    ngx_uint_t generation, const char *label, u_char *out, size_t len);
+
+
+/*
+ * A check of a location, at load, once all is merged and all upstreams and
+ * modules are known.  Called for each location (and server) in which the
+ * adding directive stands or is inherited: register it in the merge handler.
+ * It logs by ngx_conf_log_error-like NGX_LOG_EMERG with what, cure, location,
+ * file and line, and returns NGX_ERROR to refuse.
+ */
+
+typedef ngx_int_t (*ngx_http_sync_check_pt)(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
+
+ngx_int_t ngx_http_sync_add_check(ngx_conf_t *cf, ngx_http_sync_check_pt check);
+
+/* Logs 'TEXT, in location "X", FILE:LINE' at EMERG. */
+void ngx_http_sync_refuse(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    const char *fmt, ...);
+
+
+extern ngx_module_t  ngx_http_sync_module;
+
+
+/* One line per step; the table of the runner is made of them. */
+
+extern const ngx_http_sync_step_t  ngx_http_sync_correlation_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_debug_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_tenant_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_limit_edge_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_auth_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_admit_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_scope_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_entity_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_limit_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_idempotency_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_canonical_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_route_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_target_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_dry_run_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_send_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_classify_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_map_back_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_settle_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_headers_step;
+
+
+#endif /* NGX_HTTP_SYNC_H_INCLUDED_ */
