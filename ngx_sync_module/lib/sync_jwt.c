@@ -1,0 +1,666 @@
+
+/*
+ * Claims: RFC 7519, 9068, 8725.
+ */
+
+
+#include "sync_jose.h"
+
+#include <strings.h>
+
+
+#define SYNC_JWT_MAGIC    0x31544a53u        /* "SJT1" */
+#define SYNC_JWT_LATEST   INT64_C(253402300799)      /* the year 9999 */
+#define SYNC_JWT_STRINGS  8
+
+
+/* The head of a packed token; lengths, then bytes follow. */
+
+typedef struct {
+    uint32_t  magic;
+    uint32_t  bound;
+    uint32_t  naudience;
+    uint32_t  size;                  /* of the whole */
+    int64_t   expires;
+    int64_t   not_before;
+    int64_t   issued;
+} sync_jwt_head_t;
+
+
+static sync_rc_t sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *claims, sync_str_t client_claim,
+    sync_str_t tenant_claim, sync_error_t *err);
+static sync_rc_t sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
+    const sync_value_t *claims, sync_str_t name, sync_error_t *err);
+static sync_rc_t sync_jwt_time(int64_t *dst, sync_arena_t *arena,
+    const sync_value_t *claims, const char *name, sync_error_t *err);
+static sync_rc_t sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *claims, sync_error_t *err);
+static sync_rc_t sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *claims, sync_error_t *err);
+static sync_rc_t sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *list, sync_str_t name, sync_error_t *err);
+static sync_rc_t sync_jwt_refuse(sync_arena_t *arena, sync_str_t name,
+    sync_error_t *err, const char *text);
+static int sync_jwt_for(const sync_jwt_t *jwt,
+    const sync_jwt_policy_t *policy);
+static int sync_jwt_is_access_token(sync_str_t typ);
+static void sync_jwt_strings(sync_jwt_t *jwt,
+    sync_str_t *strings[SYNC_JWT_STRINGS]);
+static unsigned char *sync_jwt_put(unsigned char *p, sync_str_t s);
+static sync_rc_t sync_jwt_take(sync_str_t *packed, sync_str_t *s);
+
+
+sync_rc_t
+sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, const sync_jws_t *jws,
+    sync_str_t client_claim, sync_str_t tenant_claim, sync_error_t *err)
+{
+    sync_rc_t      rc;
+    sync_value_t  *claims;
+
+    memset(jwt, 0, sizeof(sync_jwt_t));
+
+    jwt->typ = jws->typ;
+    jwt->payload = jws->payload;
+
+    /* as reals: a 20-digit claim of somebody's own must not cost the token */
+
+    rc = sync_value_parse(&claims, arena, jws->payload, SYNC_VALUE_DOUBLES,
+                          NULL);
+
+    if (rc == SYNC_FAULT) {
+        return SYNC_FAULT;
+    }
+
+    if (rc == SYNC_NO) {
+        return sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are "
+                           "not JSON, or have a member twice");
+    }
+
+    if (sync_value_type(claims) != SYNC_VALUE_OBJECT) {
+        rc = sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are not "
+                         "an object");
+
+    } else {
+        rc = sync_jwt_claims(jwt, arena, claims, client_claim, tenant_claim,
+                             err);
+    }
+
+    sync_value_free(claims);
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *claims, sync_str_t client_claim,
+    sync_str_t tenant_claim, sync_error_t *err)
+{
+    size_t     i;
+    sync_rc_t  rc;
+
+    const struct {
+        const char  *name;
+        int64_t     *dst;
+    } times[] = {
+        { "exp", &jwt->expires },
+        { "nbf", &jwt->not_before },
+        { "iat", &jwt->issued }
+    };
+
+    const struct {
+        sync_str_t   name;
+        sync_str_t  *dst;
+    } strings[] = {
+        { sync_string("iss"), &jwt->issuer },
+        { sync_string("sub"), &jwt->subject },
+        { sync_string("jti"), &jwt->id },
+        { tenant_claim,       &jwt->tenant },
+        { client_claim.len ? client_claim : sync_str_lit("client_id"),
+          &jwt->client }
+    };
+
+    for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        rc = sync_jwt_string(strings[i].dst, arena, claims, strings[i].name,
+                             err);
+
+        if (rc != SYNC_OK) {
+            return rc;
+        }
+    }
+
+    if (jwt->client.data == NULL && client_claim.len == 0) {
+        rc = sync_jwt_string(&jwt->client, arena, claims, sync_str_lit("azp"),
+                             err);
+
+        if (rc != SYNC_OK) {
+            return rc;
+        }
+    }
+
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        rc = sync_jwt_time(times[i].dst, arena, claims, times[i].name, err);
+
+        if (rc != SYNC_OK) {
+            return rc;
+        }
+    }
+
+    rc = sync_jwt_audience(jwt, arena, claims, err);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    /* whatever it holds: who bound the token meant to */
+
+    jwt->bound = (sync_value_get(claims, "cnf") != NULL);
+
+    return sync_jwt_scope(jwt, arena, claims, err);
+}
+
+
+/* An empty name names nothing; a null claim is as good as none. */
+
+static sync_rc_t
+sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
+    const sync_value_t *claims, sync_str_t name, sync_error_t *err)
+{
+    sync_str_t           s;
+    const sync_value_t  *value;
+
+    *dst = sync_str_null;
+
+    if (name.len == 0) {
+        return SYNC_OK;
+    }
+
+    value = sync_value_member(claims, name);
+
+    if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
+        return SYNC_OK;
+    }
+
+    s = sync_value_str(value);
+
+    if (s.data == NULL) {
+        return sync_jwt_refuse(arena, name, err, "the claim is not a string");
+    }
+
+    *dst = sync_strdup(arena, s);
+
+    return dst->data == NULL ? SYNC_FAULT : SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_jwt_time(int64_t *dst, sync_arena_t *arena, const sync_value_t *claims,
+    const char *name, sync_error_t *err)
+{
+    double               seconds;
+    sync_str_t           s;
+    const sync_value_t  *value;
+
+    *dst = SYNC_JWT_NO_TIME;
+
+    value = sync_value_get(claims, name);
+
+    if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
+        return SYNC_OK;
+    }
+
+    if (sync_value_real(value, &seconds) != SYNC_OK
+        || seconds < 0 || seconds > (double) SYNC_JWT_LATEST)
+    {
+        s.data = (unsigned char *) (uintptr_t) name;
+        s.len = strlen(name);
+
+        return sync_jwt_refuse(arena, s, err, "the claim is not a number of "
+                               "seconds since 1970");
+    }
+
+    *dst = (int64_t) seconds;
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *claims, sync_error_t *err)
+{
+    size_t               i, n;
+    sync_str_t           s;
+    const sync_value_t  *value;
+
+    value = sync_value_get(claims, "aud");
+
+    if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
+        return SYNC_OK;
+    }
+
+    n = sync_value_type(value) == SYNC_VALUE_ARRAY ? sync_value_count(value)
+                                                   : 1;
+
+    if (n > SYNC_JWT_AUDIENCES) {
+        return sync_jwt_refuse(arena, sync_str_lit("aud"), err, "the claim "
+                               "has too many members");
+    }
+
+    jwt->audience = sync_alloc(arena, (n + 1) * sizeof(sync_str_t));
+
+    if (jwt->audience == NULL) {
+        return SYNC_FAULT;
+    }
+
+    for (i = 0; i < n; i++) {
+        s = sync_value_str(sync_value_type(value) == SYNC_VALUE_ARRAY
+                           ? sync_value_at(value, i) : value);
+
+        if (s.data == NULL) {
+            return sync_jwt_refuse(arena, sync_str_lit("aud"), err, "the "
+                                   "claim is neither a string nor an array "
+                                   "of strings");
+        }
+
+        jwt->audience[i] = sync_strdup(arena, s);
+
+        if (jwt->audience[i].data == NULL) {
+            return SYNC_FAULT;
+        }
+    }
+
+    jwt->naudience = n;
+
+    return SYNC_OK;
+}
+
+
+/* RFC 8693, 4.2, has "scope" with spaces; issuers have "scp", or a list. */
+
+static sync_rc_t
+sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *claims, sync_error_t *err)
+{
+    sync_str_t           name;
+    const sync_value_t  *value;
+
+    name = sync_str_lit("scope");
+    value = sync_value_member(claims, name);
+
+    if (value == NULL) {
+        name = sync_str_lit("scp");
+        value = sync_value_member(claims, name);
+    }
+
+    if (sync_value_type(value) == SYNC_VALUE_ARRAY) {
+        return sync_jwt_scope_list(jwt, arena, value, name, err);
+    }
+
+    return sync_jwt_string(&jwt->scope, arena, claims, name, err);
+}
+
+
+static sync_rc_t
+sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
+    const sync_value_t *list, sync_str_t name, sync_error_t *err)
+{
+    size_t          i, len;
+    sync_str_t      s;
+    unsigned char  *p;
+
+    for (i = 0, len = 0; i < sync_value_count(list); i++) {
+        s = sync_value_str(sync_value_at(list, i));
+
+        if (s.len == 0 || memchr(s.data, ' ', s.len) != NULL) {
+            return sync_jwt_refuse(arena, name, err, "the claim has a member "
+                                   "that is not the name of a scope");
+        }
+
+        len += s.len + 1;
+    }
+
+    jwt->scope.data = sync_alloc(arena, len + 1);
+
+    if (jwt->scope.data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    p = jwt->scope.data;
+
+    for (i = 0; i < sync_value_count(list); i++) {
+        s = sync_value_str(sync_value_at(list, i));
+
+        if (i > 0) {
+            *p++ = ' ';
+        }
+
+        memcpy(p, s.data, s.len);
+        p += s.len;
+    }
+
+    jwt->scope.len = (size_t) (p - jwt->scope.data);
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_jwt_refuse(sync_arena_t *arena, sync_str_t name, sync_error_t *err,
+    const char *text)
+{
+    if (err == NULL) {
+        return SYNC_NO;
+    }
+
+    sync_refuse(err, "bad-claim", SYNC_NOWHERE, "%s", text);
+    err->pointer = sync_pointer_member(arena, sync_str_null, name);
+
+    return err->pointer.data == NULL ? SYNC_FAULT : SYNC_NO;
+}
+
+
+sync_rc_t
+sync_jwt_check(const sync_jwt_t *jwt, const sync_jwt_policy_t *policy,
+    sync_error_t *err)
+{
+    int64_t  early, late;
+
+    late = policy->now - policy->leeway;
+    early = policy->now + policy->leeway;
+
+    if (policy->at_jwt && !sync_jwt_is_access_token(jwt->typ)) {
+        return sync_refuse(err, "typ", SYNC_NOWHERE, "the \"typ\" of the "
+                           "token must be at+jwt");
+    }
+
+    if (jwt->issuer.len == 0) {
+        return sync_refuse(err, "missing-claim", SYNC_NOWHERE, "the token "
+                           "has no \"iss\"");
+    }
+
+    if (!sync_str_eq(jwt->issuer, policy->issuer)) {
+        return sync_refuse(err, "wrong-issuer", SYNC_NOWHERE, "the \"iss\" "
+                           "of the token is another");
+    }
+
+    if (policy->naudience) {
+        if (jwt->naudience == 0) {
+            return sync_refuse(err, "missing-claim", SYNC_NOWHERE, "the "
+                               "token has no \"aud\"");
+        }
+
+        if (!sync_jwt_for(jwt, policy)) {
+            return sync_refuse(err, "wrong-audience", SYNC_NOWHERE, "the "
+                               "token is meant for another audience");
+        }
+    }
+
+    if (jwt->expires == SYNC_JWT_NO_TIME) {
+        return sync_refuse(err, "missing-claim", SYNC_NOWHERE, "the token "
+                           "has no \"exp\"");
+    }
+
+    if (jwt->expires <= late) {
+        return sync_refuse(err, "expired", SYNC_NOWHERE, "the token has "
+                           "expired");
+    }
+
+    if ((jwt->not_before != SYNC_JWT_NO_TIME && jwt->not_before > early)
+        || (jwt->issued != SYNC_JWT_NO_TIME && jwt->issued > early))
+    {
+        return sync_refuse(err, "not-yet-valid", SYNC_NOWHERE, "the token is "
+                           "not valid yet: \"nbf\" or \"iat\" is in the "
+                           "future");
+    }
+
+    if (jwt->bound && !policy->proven) {
+        return sync_refuse(err, "unproven", SYNC_NOWHERE, "the token is "
+                           "bound to a key (\"cnf\"), and the proof of it is "
+                           "missing");
+    }
+
+    return SYNC_OK;
+}
+
+
+static int
+sync_jwt_for(const sync_jwt_t *jwt, const sync_jwt_policy_t *policy)
+{
+    size_t  i, n;
+
+    for (i = 0; i < jwt->naudience; i++) {
+        for (n = 0; n < policy->naudience; n++) {
+            if (sync_str_eq(jwt->audience[i], policy->audience[n])) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* RFC 9068, 2.1; a media type, so the case does not matter */
+
+static int
+sync_jwt_is_access_token(sync_str_t typ)
+{
+    static const char  prefix[] = "application/";
+
+    if (typ.len > sizeof(prefix) - 1
+        && strncasecmp((char *) typ.data, prefix, sizeof(prefix) - 1) == 0)
+    {
+        typ.data += sizeof(prefix) - 1;
+        typ.len -= sizeof(prefix) - 1;
+    }
+
+    return typ.len == 6 && strncasecmp((char *) typ.data, "at+jwt", 6) == 0;
+}
+
+
+int
+sync_jwt_has_scope(const sync_jwt_t *jwt, sync_str_t name)
+{
+    unsigned char  *p, *end, *space;
+
+    p = jwt->scope.data;
+    end = p + jwt->scope.len;
+
+    while (p < end && name.len) {
+        space = memchr(p, ' ', (size_t) (end - p));
+
+        if (space == NULL) {
+            space = end;
+        }
+
+        if (sync_str_eq((sync_str_t) { (size_t) (space - p), p }, name)) {
+            return 1;
+        }
+
+        p = space + 1;
+    }
+
+    return 0;
+}
+
+
+size_t
+sync_jwt_pack(const sync_jwt_t *jwt, unsigned char *dst, size_t room)
+{
+    size_t            i, size;
+    sync_jwt_t        copy;
+    sync_str_t       *strings[SYNC_JWT_STRINGS];
+    unsigned char    *p;
+    sync_jwt_head_t   head;
+
+    copy = *jwt;
+    sync_jwt_strings(&copy, strings);
+
+    size = sizeof(sync_jwt_head_t)
+           + sizeof(uint32_t) * (SYNC_JWT_STRINGS + jwt->naudience);
+
+    for (i = 0; i < SYNC_JWT_STRINGS; i++) {
+        size += strings[i]->len;
+    }
+
+    for (i = 0; i < jwt->naudience; i++) {
+        size += jwt->audience[i].len;
+    }
+
+    if (size > room) {
+        return size;
+    }
+
+    memset(&head, 0, sizeof(head));
+
+    head.magic = SYNC_JWT_MAGIC;
+    head.bound = jwt->bound;
+    head.naudience = (uint32_t) jwt->naudience;
+    head.size = (uint32_t) size;
+    head.expires = jwt->expires;
+    head.not_before = jwt->not_before;
+    head.issued = jwt->issued;
+
+    memcpy(dst, &head, sizeof(head));
+    p = dst + sizeof(head);
+
+    for (i = 0; i < SYNC_JWT_STRINGS; i++) {
+        p = sync_jwt_put(p, *strings[i]);
+    }
+
+    for (i = 0; i < jwt->naudience; i++) {
+        p = sync_jwt_put(p, jwt->audience[i]);
+    }
+
+    return size;
+}
+
+
+sync_rc_t
+sync_jwt_unpack(sync_jwt_t *jwt, sync_arena_t *arena, sync_str_t packed)
+{
+    size_t            i;
+    sync_str_t       *strings[SYNC_JWT_STRINGS];
+    sync_jwt_head_t   head;
+
+    memset(jwt, 0, sizeof(sync_jwt_t));
+
+    if (packed.len < sizeof(head)) {
+        return SYNC_NO;
+    }
+
+    memcpy(&head, packed.data, sizeof(head));
+
+    if (head.magic != SYNC_JWT_MAGIC || head.size != packed.len
+        || head.naudience > SYNC_JWT_AUDIENCES)
+    {
+        return SYNC_NO;
+    }
+
+    packed.data += sizeof(head);
+    packed.len -= sizeof(head);
+
+    sync_jwt_strings(jwt, strings);
+
+    for (i = 0; i < SYNC_JWT_STRINGS; i++) {
+        if (sync_jwt_take(&packed, strings[i]) != SYNC_OK) {
+            return SYNC_NO;
+        }
+    }
+
+    if (head.naudience) {
+        jwt->audience = sync_alloc(arena,
+                                   head.naudience * sizeof(sync_str_t));
+
+        if (jwt->audience == NULL) {
+            return SYNC_FAULT;
+        }
+    }
+
+    for (i = 0; i < head.naudience; i++) {
+        if (sync_jwt_take(&packed, &jwt->audience[i]) != SYNC_OK) {
+            return SYNC_NO;
+        }
+    }
+
+    jwt->naudience = head.naudience;
+    jwt->expires = head.expires;
+    jwt->not_before = head.not_before;
+    jwt->issued = head.issued;
+    jwt->bound = (head.bound != 0);
+
+    return packed.len == 0 ? SYNC_OK : SYNC_NO;
+}
+
+
+/* The order of the strings in a packed token. */
+
+static void
+sync_jwt_strings(sync_jwt_t *jwt, sync_str_t *strings[SYNC_JWT_STRINGS])
+{
+    strings[0] = &jwt->issuer;
+    strings[1] = &jwt->subject;
+    strings[2] = &jwt->client;
+    strings[3] = &jwt->tenant;
+    strings[4] = &jwt->id;
+    strings[5] = &jwt->scope;
+    strings[6] = &jwt->typ;
+    strings[7] = &jwt->payload;
+}
+
+
+/* Lengths are one up, so that an absent string is told from an empty one. */
+
+static unsigned char *
+sync_jwt_put(unsigned char *p, sync_str_t s)
+{
+    uint32_t  len;
+
+    len = s.data == NULL ? 0 : (uint32_t) s.len + 1;
+
+    memcpy(p, &len, sizeof(len));
+    p += sizeof(len);
+
+    if (s.len) {
+        memcpy(p, s.data, s.len);
+    }
+
+    return p + s.len;
+}
+
+
+static sync_rc_t
+sync_jwt_take(sync_str_t *packed, sync_str_t *s)
+{
+    uint32_t  len;
+
+    *s = sync_str_null;
+
+    if (packed->len < sizeof(len)) {
+        return SYNC_NO;
+    }
+
+    memcpy(&len, packed->data, sizeof(len));
+    packed->data += sizeof(len);
+    packed->len -= sizeof(len);
+
+    if (len == 0) {
+        return SYNC_OK;
+    }
+
+    len--;
+
+    if (len > packed->len) {
+        return SYNC_NO;
+    }
+
+    s->data = packed->data;
+    s->len = len;
+
+    packed->data += len;
+    packed->len -= len;
+
+    return SYNC_OK;
+}
