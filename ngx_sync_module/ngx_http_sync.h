@@ -110,8 +110,9 @@ typedef struct {
 
 
 /*
- * Called by a policy at load time, from postconfiguration or from a directive
- * or merge, once it is used anywhere: only then do handlers get installed.
+ * Called by a policy at load time, from a directive, a merge handler or
+ * postconfiguration, when it is used anywhere; again does no harm.  Only then
+ * are handlers installed: the runner's table is made of the steps in use.
  */
 ngx_int_t ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step);
 
@@ -458,29 +459,6 @@ void ngx_http_sync_refuse(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 
 
 extern ngx_module_t  ngx_http_sync_module;
-
-
-/* One line per step; the table of the runner is made of them. */
-
-extern const ngx_http_sync_step_t  ngx_http_sync_correlation_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_debug_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_tenant_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_limit_edge_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_auth_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_admit_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_scope_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_entity_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_limit_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_idempotency_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_canonical_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_route_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_target_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_dry_run_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_send_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_classify_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_map_back_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_settle_step;
-extern const ngx_http_sync_step_t  ngx_http_sync_headers_step;
 
 
 #endif /* NGX_HTTP_SYNC_H_INCLUDED_ */
