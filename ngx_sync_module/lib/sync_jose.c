@@ -34,6 +34,12 @@ sync_jws_parse(sync_jws_t *jws, sync_arena_t *arena, sync_str_t token,
                            "most %d bytes", SYNC_JWS_SIZE);
     }
 
+    if (sync_str_starts(token, "{")) {
+        return sync_refuse(err, "malformed", SYNC_NOWHERE, "the token is in "
+                           "the JSON serialisation; only the compact one is "
+                           "taken");
+    }
+
     for (i = 0, n = 0; i < token.len && n < 4; i++) {
         if (token.data[i] == '.') {
             dots[n++] = i;

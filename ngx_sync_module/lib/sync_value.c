@@ -282,6 +282,10 @@ sync_value_error(sync_arena_t *arena, sync_str_t text, const json_error_t *e,
         sync_refuse(err, what, offset, "line %d, column %d: this member is "
                     "there twice", e->line, e->column);
 
+    } else if (json_error_code(e) == json_error_invalid_utf8) {
+        sync_refuse(err, what, offset, "line %d, column %d: this is not "
+                    "UTF-8", e->line, e->column);
+
     } else if (json_error_code(e) == json_error_numeric_overflow) {
         sync_refuse(err, what, offset, "line %d, column %d: the number is "
                     "out of range; write it as a string", e->line, e->column);
