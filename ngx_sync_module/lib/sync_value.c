@@ -249,7 +249,8 @@ sync_value_error(sync_arena_t *arena, sync_str_t text, const json_error_t *e,
         return SYNC_NO;
     }
 
-    /* jansson stands behind the token that it did not like */
+    /* jansson stands behind the token that it did not like, or before the
+       byte that it could not read */
 
     offset = e->position > 0 ? (size_t) e->position : 0;
     seen = text;
@@ -258,7 +259,9 @@ sync_value_error(sync_arena_t *arena, sync_str_t text, const json_error_t *e,
         offset = offset < text.len ? offset : text.len;
         seen.len = offset;
 
-        if (offset && json_error_code(e) != json_error_duplicate_key) {
+        if (offset && json_error_code(e) != json_error_duplicate_key
+            && json_error_code(e) != json_error_invalid_utf8)
+        {
             seen.len = --offset;
         }
 
