@@ -129,6 +129,12 @@ claims(sync_arena_t *arena, sync_str_t text, sync_str_t *payload)
         return complain("claims", rc, &err);
     }
 
+    if (sync_value_type(value) != SYNC_VALUE_OBJECT) {
+        sync_value_free(value);
+        sync_refuse(&err, "syntax", 0, "claims are a JSON object");
+        return complain("claims", SYNC_NO, &err);
+    }
+
     sync_json_begin(&out, arena, 512, 0);
     sync_json_open(&out, '{');
 
