@@ -22,7 +22,7 @@
 #define SYNC_JWK_RSA_MAX    8192
 #define SYNC_JWK_E_MAX      32           /* bits of a public exponent */
 #define SYNC_JWK_OCT_MIN    32
-#define SYNC_JWK_BYTES      1024         /* of a member, decoded */
+#define SYNC_JWK_BYTES      1040         /* of a member, decoded */
 #define SYNC_ED25519_KEY    32
 
 

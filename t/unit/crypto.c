@@ -266,7 +266,7 @@ test_base64(void)
     };
 
     static const char  *bad[] = {
-        "Z", "Zm9vY", "Zg==", "Zm8=", "Zm9v=", "=", "Zm9v\n", " Zm9v",
+        "A", "Z", "Zm9vA", "Zm9vY", "Zg==", "Zm8=", "Zm9v=", "=", "Zm9v\n", " Zm9v",
         "Zm 9v", "Zm9v\t", "+/+/", "Zh", "Zm9", "Zm9vYmF$", "Zm9vYmF\xc3"
     };
 
@@ -323,13 +323,13 @@ time_sha256(void)
     unsigned char    digest[32], buf[2048];
 
     memset(buf, 'x', sizeof(buf));
-    clock_gettime(CLOCK_MONOTONIC, &a);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 
     for (i = 0; i < 5000; i++) {
         sync_sha256(buf, sizeof(buf), digest);
     }
 
-    clock_gettime(CLOCK_MONOTONIC, &b);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
     diag("sha256 of 2 KB: %.2f us",
          ((double) (b.tv_sec - a.tv_sec) * 1e9
           + (double) (b.tv_nsec - a.tv_nsec)) / 5e6);
