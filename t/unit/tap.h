@@ -194,7 +194,10 @@ tap_is_int(long long got, long long want, const char *file, int line,
 }
 
 
-/* Where a conformance suite lies: below $SYNC_SUITES or ../shared/data. */
+/*
+ * Where a conformance suite lies: below $SYNC_SUITES or ../shared/data.  A
+ * path that is too long is empty, and so the suite is absent.
+ */
 
 static inline void
 suite_path(char *path, size_t size, const char *name)
@@ -203,7 +206,11 @@ suite_path(char *path, size_t size, const char *name)
 
     dir = getenv("SYNC_SUITES");
 
-    snprintf(path, size, "%s/%s", dir ? dir : "../shared/data", name);
+    if (snprintf(path, size, "%s/%s", dir ? dir : "../shared/data", name)
+        >= (int) size)
+    {
+        path[0] = '\0';
+    }
 }
 
 
