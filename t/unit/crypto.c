@@ -267,7 +267,8 @@ test_base64(void)
 
     static const char  *bad[] = {
         "A", "Z", "Zm9vA", "Zm9vY", "Zg==", "Zm8=", "Zm9v=", "=",
-        "Zm9v\n", " Zm9v", "Zm 9v", "Zm9v\t", "+/+/", "Zh", "Zm9", "Zm9vYmF$", "Zm9vYmF\xc3"
+        "Zm9v\n", " Zm9v", "Zm 9v", "Zm9v\t", "+/+/", "Zh", "Zm9",
+        "Zm9vYmF$", "Zm9vYmF\xc3"
     };
 
     for (i = 0; i < sizeof(plain) / sizeof(char *); i += 2) {
