@@ -31,8 +31,10 @@ typedef struct {
  * evaluations.
  *
  * OK: *path is it.  NO: not well-formed or not valid (RFC 9535, 2.1), longer
- * than 4,096 bytes or nested deeper than 32; err->what is "path", err->offset
- * the place in text.  FAULT: no memory.
+ * than 4,096 bytes or 128 segments, or nested deeper than 32; or a literal
+ * pattern of match() or search() is no I-Regexp, which RFC 9535 takes and
+ * never matches.  err->what is "path", err->offset the place in text.
+ * FAULT: no memory.
  */
 sync_rc_t sync_path_compile(sync_path_t **path, sync_arena_t *arena,
     sync_str_t text, sync_error_t *err);
