@@ -30,11 +30,9 @@ typedef struct ngx_http_sync_tenant_s  ngx_http_sync_tenant_t;  /* registry */
  */
 
 typedef enum {
-    /* POST_READ */
-    NGX_HTTP_SYNC_STEP_CORRELATION = 0,
-    NGX_HTTP_SYNC_STEP_DEBUG,            /* verifies X-Sync-Debug */
-
     /* PREACCESS */
+    NGX_HTTP_SYNC_STEP_DEBUG = 0,        /* verifies X-Sync-Debug */
+    NGX_HTTP_SYNC_STEP_CORRELATION,      /* where any other step acts */
     NGX_HTTP_SYNC_STEP_TENANT,
     NGX_HTTP_SYNC_STEP_LIMIT_EDGE,       /* by address or variable */
 
@@ -57,15 +55,13 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_CLASSIFY,
     NGX_HTTP_SYNC_STEP_MAP_BACK,
     NGX_HTTP_SYNC_STEP_SETTLE,
-    NGX_HTTP_SYNC_STEP_HEADERS,
 
     NGX_HTTP_SYNC_STEPS
 } ngx_http_sync_step_e;
 
 
 typedef enum {
-    NGX_HTTP_SYNC_STAGE_POST_READ = 0,
-    NGX_HTTP_SYNC_STAGE_PREACCESS,
+    NGX_HTTP_SYNC_STAGE_PREACCESS = 0,
     NGX_HTTP_SYNC_STAGE_ACCESS,
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STAGE_RESPONSE,
@@ -285,9 +281,10 @@ struct ngx_http_sync_ctx_s {
     const char                  *verdict;    /* "pass", "refused", "replay" ... */
     const char                  *reason;     /* the problem's name */
 
+    void                        *collector;  /* the answer's, its own */
     void                        *slots[NGX_HTTP_SYNC_STEPS];
     uint32_t                     done;       /* latches, a bit per step */
-    uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* us */
+    uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns */
 
     sync_arena_t                 arena;      /* r->pool as lib/ takes it */
     ngx_event_t                  deadline;
@@ -295,8 +292,9 @@ struct ngx_http_sync_ctx_s {
     ngx_msec_t                   budget;     /* ms for everything */
     size_t                       charged;    /* of the worker's buffers */
 
-    unsigned                     waiting:1;
-    unsigned                     reading:1;
+    unsigned                     waiting:1;  /* for ngx_http_sync_wake() */
+    unsigned                     reading:1;  /* the body */
+    unsigned                     parked:1;   /* and it comes later */
     unsigned                     sent:1;     /* a byte may have gone upstream */
     unsigned                     connected:1;
     unsigned                     expired:1;  /* the deadline is over */
@@ -342,6 +340,9 @@ ngx_int_t ngx_http_sync_read_body(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_sync_parse_body(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+
+/* The Content-Type's type and subtype, lower case; empty: none. */
+void ngx_http_sync_media_type(ngx_http_request_t *r, ngx_str_t *type);
 
 /* Replaces the body that proxy_pass sends; type: new Content-Type. */
 ngx_int_t ngx_http_sync_replace_body(ngx_http_request_t *r, ngx_str_t *body,
@@ -398,6 +399,15 @@ ngx_table_elt_t *ngx_http_sync_header_in(ngx_http_request_t *r,
 ngx_int_t ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 
+/*
+ * From the send step on the deadline cuts the exchange by a timer; before it,
+ * the runner looks between the steps.
+ */
+void ngx_http_sync_arm_deadline(ngx_http_sync_ctx_t *ctx);
+
+/* Removes all request headers whose names begin so; prefix in lower case. */
+void ngx_http_sync_strip_headers_in(ngx_http_request_t *r, ngx_str_t *prefix);
+
 /* What is left of the deadline in ms; 0: over. */
 ngx_msec_t ngx_http_sync_left(ngx_http_sync_ctx_t *ctx);
 
@@ -411,24 +421,20 @@ void ngx_http_sync_trace(ngx_http_sync_ctx_t *ctx, const char *step,
 #define NGX_HTTP_SYNC_SECRETS  2         /* current and previous */
 
 typedef struct {
-    ngx_str_t                    source;     /* "file:..." or "env:..." */
-    ngx_str_t                    value;
-} ngx_http_sync_secret_t;
-
-typedef struct {
     uint32_t                     used;       /* steps, a bit each */
-    ngx_array_t                 *secrets;    /* ngx_http_sync_secret_t; NULL:
-                                                no sync_secret */
+    const ngx_http_sync_step_t  *steps[NGX_HTTP_SYNC_STEPS];
+    ngx_array_t                 *secrets;    /* of ngx_str_t; NULL: none */
     size_t                       buffers;    /* bytes per worker */
-    ngx_array_t                  checks;     /* of ngx_http_sync_check_t */
+    ngx_array_t                  checks;
+    ngx_uint_t                   status;     /* sync_status stands somewhere */
 } ngx_http_sync_main_conf_t;
 
 typedef struct {
     ngx_msec_t                   deadline;
     ngx_str_t                    deadline_header;    /* incoming, or empty */
-    ngx_str_t                    file;       /* of the location's block, for */
-    ngx_uint_t                   line;       /* messages at load */
-    ngx_str_t                    location;   /* its name */
+    ngx_str_t                    file;       /* where the block begins, */
+    ngx_uint_t                   line;       /* for messages at load */
+    ngx_uint_t                   status;     /* sync_status answers here */
 } ngx_http_sync_loc_conf_t;
 
 /*

@@ -1,0 +1,602 @@
+
+/*
+ * The answer collector: one header and one body filter.  Where a response step
+ * applies, header and body are held within a bound, the steps run once all of
+ * it is here, and then it goes out; where none applies, the answer streams as
+ * NGINX does it.
+ *
+ * An answer over the bound is given to the steps before its first byte leaves
+ * (answer.over), and streams from then on.
+ */
+
+
+#include "ngx_http_sync_core.h"
+
+
+static ngx_int_t ngx_http_sync_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_sync_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static void ngx_http_sync_note_outcome(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_collect(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_sync_grow(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, size_t size);
+static ngx_int_t ngx_http_sync_keep(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_sync_respond(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_own_problem(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_emit(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_problem_headers(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+
+#define NGX_HTTP_SYNC_ANSWER_CAP    (256 * 1024)
+#define NGX_HTTP_SYNC_ANSWER_START  4096
+
+
+/* What the collector keeps besides what the steps see. */
+
+typedef struct {
+    u_char       *end;                   /* of the buffer behind answer.body */
+    ngx_chain_t  *rest;                  /* behind the cap, not consumed */
+} ngx_http_sync_collector_t;
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+void
+ngx_http_sync_init_answer(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_sync_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_sync_body_filter;
+}
+
+
+static ngx_int_t
+ngx_http_sync_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_sync_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx == NULL || ctx->answer.emitted) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->answer.held) {
+
+        /*
+         * a second header: what was held has been given up by a filter or by
+         * upstream, and NGINX answers in its place
+         */
+
+        ctx->answer.body.len = 0;
+        ctx->answer.complete = 0;
+        ctx->answer.truncated = 0;
+    }
+
+    ctx->answer.own = (r->err_status != 0 && !r->error_page);
+
+    if (!ctx->answer.own && r->err_status != 0) {
+
+        /* the words of the user's own error_page */
+
+        ctx->problem.status = 0;
+    }
+
+    if (!ctx->answer.own
+        && ctx->claim.state != NGX_HTTP_SYNC_CLAIM_HELD
+        && !ngx_http_sync_stage_enabled(r, NGX_HTTP_SYNC_STAGE_RESPONSE))
+    {
+        ctx->answer.emitted = 1;
+
+        if (ngx_http_sync_answer_headers(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_next_header_filter(r);
+    }
+
+    ngx_http_sync_note_outcome(r, ctx);
+
+    ctx->answer.held = 1;
+    ctx->answer.status = r->headers_out.status;
+
+    if (r->err_status) {
+        ctx->answer.status = r->err_status;
+    }
+
+    if (ctx->answer.cap == 0) {
+        ctx->answer.cap = NGX_HTTP_SYNC_ANSWER_CAP;
+    }
+
+    r->filter_need_in_memory = 1;
+
+    if (r->header_only) {
+        ctx->answer.complete = 1;
+        return ngx_http_sync_respond(r, ctx) == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    }
+
+    return NGX_OK;
+}
+
+
+/* What upstream said, and whether anything was said to it. */
+
+static void
+ngx_http_sync_note_outcome(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ctx->sent = ngx_http_sync_was_sent(r, ctx);
+
+    if (r->upstream != NULL && !ctx->answer.own) {
+        ctx->answer.received = r->upstream->headers_in.status_n;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_sync_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t             rc;
+    ngx_http_sync_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx == NULL || !ctx->answer.held || ctx->answer.emitted) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (in != NULL) {
+        rc = ngx_http_sync_collect(r, ctx, in);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (!ctx->answer.complete && !ctx->answer.over) {
+        return NGX_OK;
+    }
+
+    return ngx_http_sync_respond(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_sync_collect(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    size_t        size;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (ctx->answer.complete) {
+        return NGX_OK;
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        b = cl->buf;
+
+        if (ctx->answer.over) {
+            return ngx_http_sync_keep(r, ctx, cl);
+        }
+
+        size = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
+
+        if (size && !ctx->answer.own) {
+
+            if (size > ctx->answer.cap - ctx->answer.body.len) {
+                ctx->answer.over = 1;
+                return ngx_http_sync_keep(r, ctx, cl);
+            }
+
+            if (ngx_http_sync_grow(r, ctx, size) != NGX_OK) {
+
+                /* sync_buffers are in use: as if it were over the cap */
+
+                ctx->answer.over = 1;
+                return ngx_http_sync_keep(r, ctx, cl);
+            }
+
+            ngx_memcpy(ctx->answer.body.data + ctx->answer.body.len, b->pos,
+                       size);
+            ctx->answer.body.len += size;
+        }
+
+        b->pos = b->last;
+
+        if (b->in_file) {
+            b->file_pos = b->file_last;
+        }
+
+        if (b->last_buf) {
+            ctx->answer.complete = 1;
+            return NGX_OK;
+        }
+
+        if (b->flush && r->upstream != NULL && r->upstream->cleanup == NULL) {
+
+            /* upstream has finalized, and this was not the end */
+
+            ctx->answer.truncated = 1;
+            ctx->answer.complete = 1;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_grow(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    size_t size)
+{
+    size_t                      need, room;
+    u_char                     *p;
+    ngx_http_sync_collector_t  *col;
+
+    col = ctx->collector;
+
+    if (col == NULL) {
+        col = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_collector_t));
+        if (col == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->collector = col;
+    }
+
+    need = ctx->answer.body.len + size;
+
+    if (ctx->answer.body.data != NULL
+        && need <= (size_t) (col->end - ctx->answer.body.data))
+    {
+        return NGX_OK;
+    }
+
+    room = NGX_HTTP_SYNC_ANSWER_START;
+
+    if (r->headers_out.content_length_n > 0
+        && (size_t) r->headers_out.content_length_n <= ctx->answer.cap)
+    {
+        room = r->headers_out.content_length_n;
+    }
+
+    while (room < need) {
+        room *= 2;
+    }
+
+    if (ngx_http_sync_charge(ctx, room) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, room);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->answer.body.len) {
+        ngx_memcpy(p, ctx->answer.body.data, ctx->answer.body.len);
+    }
+
+    ctx->answer.body.data = p;
+    col->end = p + room;
+
+    return NGX_OK;
+}
+
+
+/* Links buffers without consuming them, so that upstream waits for us. */
+
+static ngx_int_t
+ngx_http_sync_keep(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_http_sync_collector_t  *col;
+
+    col = ctx->collector;
+
+    if (col == NULL) {
+        col = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_collector_t));
+        if (col == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->collector = col;
+    }
+
+    return ngx_chain_add_copy(r->pool, &col->rest, in);
+}
+
+
+static ngx_int_t
+ngx_http_sync_respond(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->waiting) {
+        return NGX_AGAIN;
+    }
+
+    ngx_http_sync_own_problem(r, ctx);
+
+    rc = ngx_http_sync_run_stage(r, ctx, NGX_HTTP_SYNC_STAGE_RESPONSE);
+
+    if (rc == NGX_AGAIN) {
+        r->buffered |= NGX_HTTP_SYNC_BUFFERED;
+        return NGX_AGAIN;
+    }
+
+    r->buffered &= ~NGX_HTTP_SYNC_BUFFERED;
+
+    if (rc != NGX_OK) {
+
+        /* a step refuses the answer: the steps after it see the problem */
+
+        ctx->answer.own = 1;
+        ctx->answer.status = ctx->problem.status;
+
+        rc = ngx_http_sync_run_stage(r, ctx, NGX_HTTP_SYNC_STAGE_RESPONSE);
+
+        if (rc == NGX_AGAIN) {
+            r->buffered |= NGX_HTTP_SYNC_BUFFERED;
+            return NGX_AGAIN;
+        }
+    }
+
+    return ngx_http_sync_emit(r, ctx);
+}
+
+
+/* NGINX' own error: say it in our words, if nobody has described it. */
+
+static void
+ngx_http_sync_own_problem(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    if (ctx->answer.truncated && !ctx->answer.own) {
+        ctx->answer.own = 1;
+        ctx->answer.status = NGX_HTTP_BAD_GATEWAY;
+        r->keepalive = 0;
+    }
+
+    status = ctx->answer.status;
+
+    if (!ctx->answer.own || status < NGX_HTTP_BAD_REQUEST
+        || ctx->problem.status == status)
+    {
+        return;
+    }
+
+    if (ctx->expired && status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ctx->answer.status = NGX_HTTP_GATEWAY_TIME_OUT;
+        (void) ngx_http_sync_problem(ctx, NGX_HTTP_GATEWAY_TIME_OUT,
+                                     "deadline-exceeded",
+                                     "The deadline is over",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the exchange was cut after %M ms",
+                                     ctx->budget);
+
+    } else if (ctx->answer.truncated) {
+        (void) ngx_http_sync_problem(ctx, status, "upstream-truncated",
+                                     "The upstream broke off its answer",
+                                     NGX_HTTP_SYNC_TECHNICAL, "");
+
+    } else if (r->upstream != NULL && status == NGX_HTTP_BAD_GATEWAY) {
+        (void) ngx_http_sync_problem(ctx, status, "upstream-failed", NULL,
+                                     NGX_HTTP_SYNC_TECHNICAL, "");
+
+    } else if (r->upstream != NULL && status == NGX_HTTP_GATEWAY_TIME_OUT) {
+        (void) ngx_http_sync_problem(ctx, status, "upstream-timeout", NULL,
+                                     NGX_HTTP_SYNC_TECHNICAL, "");
+
+    } else {
+        (void) ngx_http_sync_problem(ctx, status, "http", NULL,
+                                     NGX_HTTP_SYNC_TECHNICAL, "");
+    }
+}
+
+
+static ngx_int_t
+ngx_http_sync_emit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t                   rc;
+    ngx_buf_t                  *b;
+    ngx_str_t                   text;
+    ngx_chain_t                *out, body;
+    ngx_http_sync_collector_t  *col;
+
+    ctx->answer.emitted = 1;
+
+    if (ctx->answer.own && ctx->problem.status
+        && ctx->problem.status == ctx->answer.status)
+    {
+        text = ngx_http_sync_problem_text(r, ctx);
+
+        ctx->answer.body = text;
+        ctx->answer.replaced = 1;
+        ctx->answer.over = 0;
+
+        if (ngx_http_sync_problem_headers(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (r->headers_out.status != ctx->answer.status) {
+        r->headers_out.status = ctx->answer.status;
+        r->headers_out.status_line.len = 0;
+    }
+
+    if (r->err_status) {
+        r->err_status = ctx->answer.status;
+    }
+
+    if (ctx->answer.bodiless) {
+        ctx->answer.body.len = 0;
+        ctx->answer.replaced = 1;
+    }
+
+    if (ctx->answer.replaced) {
+        ngx_http_clear_content_length(r);
+        ngx_http_clear_accept_ranges(r);
+        ngx_http_clear_last_modified(r);
+
+        if (ctx->answer.own) {
+            ngx_http_clear_etag(r);
+        }
+
+        r->headers_out.content_length_n = ctx->answer.body.len;
+    }
+
+    if (ngx_http_sync_answer_headers(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return rc;
+    }
+
+    if (r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->answer.body.len) {
+        b->start = ctx->answer.body.data;
+        b->pos = b->start;
+        b->last = b->start + ctx->answer.body.len;
+        b->end = b->last;
+        b->memory = 1;
+
+    } else {
+        b->sync = ctx->answer.over;
+    }
+
+    b->last_buf = !ctx->answer.over;
+    b->last_in_chain = 1;
+
+    body.buf = b;
+    body.next = NULL;
+    out = &body;
+
+    col = ctx->collector;
+
+    if (ctx->answer.over && col != NULL && col->rest != NULL) {
+        b->last_in_chain = 0;
+        body.next = col->rest;
+    }
+
+    return ngx_http_next_body_filter(r, out);
+}
+
+
+static ngx_int_t
+ngx_http_sync_problem_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    static ngx_str_t  retry_after = ngx_string("Retry-After");
+
+    ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    if (ctx->problem.retry_after == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%ui", ctx->problem.retry_after) - p;
+
+    return ngx_http_sync_add_header(r, &retry_after, &value);
+}
+
+
+ngx_int_t
+ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
+    ngx_str_t *body)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        ngx_http_finalize_request(r, rc);
+        return NGX_DONE;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = body->len;
+    r->disable_not_modified = 1;
+
+    if (type->len) {
+        r->headers_out.content_type = *type;
+        r->headers_out.content_type_len = type->len;
+        r->headers_out.content_type_lowcase = NULL;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        ngx_http_finalize_request(r, rc);
+        return NGX_DONE;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return NGX_DONE;
+    }
+
+    if (body->len) {
+        b->start = body->data;
+        b->pos = b->start;
+        b->last = b->start + body->len;
+        b->end = b->last;
+        b->memory = 1;
+    }
+
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    ngx_http_finalize_request(r, ngx_http_output_filter(r, &out));
+
+    return NGX_DONE;
+}

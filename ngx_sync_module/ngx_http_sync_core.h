@@ -1,0 +1,73 @@
+
+/*
+ * What the files of the core share among themselves.  Policies and filters do
+ * not include it.
+ */
+
+
+#ifndef NGX_HTTP_SYNC_CORE_H_INCLUDED_
+#define NGX_HTTP_SYNC_CORE_H_INCLUDED_
+
+
+#include "ngx_http_sync.h"
+#include "sync_crypto.h"
+
+
+#define NGX_HTTP_SYNC_BUFFERED  0x08     /* of r->buffered; 1, 2, 4 are SSI,
+                                            SUB and COPY */
+
+
+typedef struct {
+    ngx_http_sync_check_pt  check;
+    ngx_http_conf_ctx_t     ctx;
+} ngx_http_sync_check_t;
+
+
+/* runner */
+
+ngx_int_t ngx_http_sync_init_runner(ngx_conf_t *cf);
+
+/*
+ * Runs the steps of a stage from where they stand.  NGX_OK: all have run;
+ * NGX_AGAIN, NGX_DONE, NGX_ERROR or a status as a step answered.
+ */
+ngx_int_t ngx_http_sync_run_stage(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_stage_e stage);
+
+/* Is any step of the stage enabled where r is now? */
+ngx_uint_t ngx_http_sync_stage_enabled(ngx_http_request_t *r,
+    ngx_http_sync_stage_e stage);
+
+
+#define NGX_HTTP_SYNC_WORK  4000000      /* units of the work counter */
+
+
+/* the rest of the core */
+
+void ngx_http_sync_init_answer(ngx_conf_t *cf);
+char *ngx_http_sync_wrap_peers(ngx_conf_t *cf);
+extern const ngx_http_sync_step_t  ngx_http_sync_correlation_step;
+ngx_int_t ngx_http_sync_add_variables(ngx_conf_t *cf);
+
+/* The headers of an answer that a policy had a hand in. */
+ngx_int_t ngx_http_sync_answer_headers(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+/* Gives back what the request was charged. */
+void ngx_http_sync_discharge(ngx_http_sync_ctx_t *ctx);
+
+/* Has a byte gone upstream on any try?  Also where no peer was wrapped. */
+ngx_uint_t ngx_http_sync_was_sent(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+
+/* metrics */
+
+char *ngx_http_sync_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_sync_init_metrics(ngx_conf_t *cf);
+ngx_int_t ngx_http_sync_metrics_init_process(ngx_cycle_t *cycle);
+void ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx);
+size_t ngx_http_sync_charged(void);      /* bytes of this worker, now */
+
+
+#endif /* NGX_HTTP_SYNC_CORE_H_INCLUDED_ */

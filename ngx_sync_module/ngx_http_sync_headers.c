@@ -1,0 +1,356 @@
+
+/*
+ * Reading and changing headers, in and out.  Only the list is walked: the
+ * named fields of headers_in differ between versions of NGINX.
+ */
+
+
+#include "ngx_http_sync_core.h"
+
+
+static ngx_uint_t ngx_http_sync_is_header(ngx_table_elt_t *h,
+    ngx_str_t *name);
+static void ngx_http_sync_point_header_in(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+static void ngx_http_sync_drop_header_in(ngx_http_request_t *r,
+    ngx_list_part_t *part, ngx_uint_t i);
+
+
+ngx_table_elt_t *
+ngx_http_sync_header_in(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_uint_t *lines)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *found;
+
+    n = 0;
+    found = NULL;
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash == 0 || !ngx_http_sync_is_header(&h[i], name)) {
+            continue;
+        }
+
+        if (n++ == 0) {
+            found = &h[i];
+        }
+    }
+
+    if (lines != NULL) {
+        *lines = n;
+    }
+
+    return found;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_is_header(ngx_table_elt_t *h, ngx_str_t *name)
+{
+    return h->key.len == name->len
+           && ngx_strncasecmp(h->key.data, name->data, name->len) == 0;
+}
+
+
+ngx_int_t
+ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+
+    while (part != NULL) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; /* void */ ) {
+
+            if (!ngx_http_sync_is_header(&h[i], name)) {
+                i++;
+                continue;
+            }
+
+            if (value != NULL) {
+                h[i].value = *value;
+                value = NULL;
+                ngx_http_sync_point_header_in(r, &h[i]);
+                i++;
+                continue;
+            }
+
+            ngx_http_sync_drop_header_in(r, part, i);
+        }
+
+        part = part->next;
+    }
+
+    if (value == NULL) {
+        return NGX_OK;
+    }
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = *name;
+    h->value = *value;
+
+    h->lowcase_key = ngx_pnalloc(r->pool, name->len);
+    if (h->lowcase_key == NULL) {
+        h->hash = 0;
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(h->lowcase_key, name->data, name->len);
+    h->hash = ngx_hash_key(h->lowcase_key, name->len);
+
+    ngx_http_sync_point_header_in(r, h);
+
+    return NGX_OK;
+}
+
+
+/* Keeps the named fields that NGINX and its modules read in step. */
+
+static void
+ngx_http_sync_point_header_in(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    size_t             i;
+    ngx_table_elt_t  **field;
+
+    static const struct {
+        ngx_str_t  name;
+        size_t     offset;
+    } fields[] = {
+        { ngx_string("content-type"),
+          offsetof(ngx_http_headers_in_t, content_type) },
+        { ngx_string("content-length"),
+          offsetof(ngx_http_headers_in_t, content_length) },
+        { ngx_string("transfer-encoding"),
+          offsetof(ngx_http_headers_in_t, transfer_encoding) },
+        { ngx_string("authorization"),
+          offsetof(ngx_http_headers_in_t, authorization) },
+        { ngx_string("if-match"),
+          offsetof(ngx_http_headers_in_t, if_match) },
+        { ngx_string("if-none-match"),
+          offsetof(ngx_http_headers_in_t, if_none_match) },
+        { ngx_string("if-modified-since"),
+          offsetof(ngx_http_headers_in_t, if_modified_since) },
+        { ngx_string("if-unmodified-since"),
+          offsetof(ngx_http_headers_in_t, if_unmodified_since) },
+        { ngx_string("user-agent"),
+          offsetof(ngx_http_headers_in_t, user_agent) },
+        { ngx_string("referer"),
+          offsetof(ngx_http_headers_in_t, referer) },
+        { ngx_string("range"),
+          offsetof(ngx_http_headers_in_t, range) },
+        { ngx_string("if-range"),
+          offsetof(ngx_http_headers_in_t, if_range) },
+        { ngx_string("te"),
+          offsetof(ngx_http_headers_in_t, te) },
+        { ngx_string("expect"),
+          offsetof(ngx_http_headers_in_t, expect) },
+        { ngx_string("upgrade"),
+          offsetof(ngx_http_headers_in_t, upgrade) },
+        { ngx_string("connection"),
+          offsetof(ngx_http_headers_in_t, connection) },
+        { ngx_string("host"),
+          offsetof(ngx_http_headers_in_t, host) }
+    };
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+
+        if (fields[i].name.len != h->key.len
+            || ngx_strncasecmp(fields[i].name.data, h->key.data, h->key.len)
+               != 0)
+        {
+            continue;
+        }
+
+        field = (ngx_table_elt_t **)
+                          ((u_char *) &r->headers_in + fields[i].offset);
+        *field = h->hash ? h : NULL;
+
+        return;
+    }
+}
+
+
+ngx_int_t
+ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = *name;
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_sync_strip_headers_in(ngx_http_request_t *r, ngx_str_t *prefix)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; /* void */ ) {
+
+            if (h[i].key.len < prefix->len
+                || ngx_strncasecmp(h[i].key.data, prefix->data, prefix->len)
+                   != 0)
+            {
+                i++;
+                continue;
+            }
+
+            ngx_http_sync_drop_header_in(r, part, i);
+        }
+    }
+}
+
+
+/*
+ * proxy_pass sends whatever stands in the list: the last element of the part
+ * takes the place, and what pointed at it is pointed anew.
+ */
+
+static void
+ngx_http_sync_drop_header_in(ngx_http_request_t *r, ngx_list_part_t *part,
+    ngx_uint_t i)
+{
+    ngx_table_elt_t  *h, gone;
+
+    h = part->elts;
+
+    gone.key = h[i].key;
+    gone.hash = 0;
+    ngx_http_sync_point_header_in(r, &gone);
+
+    part->nelts--;
+
+    if (i < part->nelts) {
+        h[i] = h[part->nelts];
+        ngx_http_sync_point_header_in(r, &h[i]);
+    }
+}
+
+
+ngx_int_t
+ngx_http_sync_answer_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  x_correlation_id = ngx_string("X-Correlation-ID");
+    static ngx_str_t  idempotency_status = ngx_string("Idempotency-Status");
+
+    part = &r->headers_out.headers.part;
+    h = part->elts;
+
+    /* what upstream sends as X-Sync-* is not for clients */
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if ((h[i].key.len >= sizeof("X-Sync-") - 1
+             && ngx_strncasecmp(h[i].key.data, (u_char *) "X-Sync-",
+                                sizeof("X-Sync-") - 1)
+                == 0
+             && ctx->trace == NULL)
+            || ngx_http_sync_is_header(&h[i], &x_correlation_id)
+            || ngx_http_sync_is_header(&h[i], &idempotency_status))
+        {
+            h[i].hash = 0;
+        }
+    }
+
+    if (ctx->correlation.len
+        && ngx_http_sync_add_header(r, &x_correlation_id, &ctx->correlation)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->claim.status.len
+        && ngx_http_sync_add_header(r, &idempotency_status,
+                                    &ctx->claim.status)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_sync_remove_header(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_out.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_sync_is_header(&h[i], name)) {
+            h[i].hash = 0;
+        }
+    }
+}

@@ -1,0 +1,252 @@
+
+/*
+ * The peer wrapper: around the balancer of every upstream group.  It knows
+ * whether a request was sent, ends the tries of a claimed request once it was,
+ * and lets nothing leave after the deadline.
+ */
+
+
+#include "ngx_http_sync_core.h"
+
+
+typedef struct {
+    ngx_http_upstream_srv_conf_t       *us;
+    ngx_http_upstream_init_peer_pt      init;
+} ngx_http_sync_wrapped_t;
+
+
+typedef struct {
+    ngx_http_request_t                 *request;
+    ngx_http_sync_ctx_t                *ctx;
+
+    void                               *data;
+    ngx_event_get_peer_pt               get;
+    ngx_event_free_peer_pt              free;
+    ngx_event_notify_peer_pt            notify;
+#if (NGX_HTTP_SSL)
+    ngx_event_set_peer_session_pt       set_session;
+    ngx_event_save_peer_session_pt      save_session;
+#endif
+} ngx_http_sync_peer_t;
+
+
+static ngx_int_t ngx_http_sync_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_sync_get_peer(ngx_peer_connection_t *pc,
+    void *data);
+static void ngx_http_sync_free_peer(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state);
+static void ngx_http_sync_notify_peer(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t type);
+#if (NGX_HTTP_SSL)
+static ngx_int_t ngx_http_sync_set_session(ngx_peer_connection_t *pc,
+    void *data);
+static void ngx_http_sync_save_session(ngx_peer_connection_t *pc, void *data);
+#endif
+
+
+static ngx_array_t  *ngx_http_sync_wrapped;      /* of the newest cycle */
+
+
+char *
+ngx_http_sync_wrap_peers(ngx_conf_t *cf)
+{
+    ngx_uint_t                       i;
+    ngx_http_sync_wrapped_t         *w;
+    ngx_http_upstream_srv_conf_t   **usp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+
+    ngx_http_sync_wrapped = ngx_array_create(cf->pool, 8,
+                                             sizeof(ngx_http_sync_wrapped_t));
+    if (ngx_http_sync_wrapped == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    usp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+
+        if (usp[i]->peer.init == NULL) {
+            continue;
+        }
+
+        w = ngx_array_push(ngx_http_sync_wrapped);
+        if (w == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        w->us = usp[i];
+        w->init = usp[i]->peer.init;
+
+        usp[i]->peer.init = ngx_http_sync_init_peer;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_uint_t                i;
+    ngx_http_upstream_t      *u;
+    ngx_http_sync_ctx_t      *ctx;
+    ngx_http_sync_peer_t     *peer;
+    ngx_http_sync_wrapped_t  *w;
+
+    w = ngx_http_sync_wrapped->elts;
+
+    for (i = 0; w[i].us != us; i++) { /* void */ }
+
+    if (w[i].init(r, us) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx == NULL || r != r->main) {
+        return NGX_OK;
+    }
+
+    peer = ngx_palloc(r->pool, sizeof(ngx_http_sync_peer_t));
+    if (peer == NULL) {
+        return NGX_ERROR;
+    }
+
+    u = r->upstream;
+
+    peer->request = r;
+    peer->ctx = ctx;
+    peer->data = u->peer.data;
+    peer->get = u->peer.get;
+    peer->free = u->peer.free;
+    peer->notify = u->peer.notify;
+
+    u->peer.data = peer;
+    u->peer.get = ngx_http_sync_get_peer;
+    u->peer.free = ngx_http_sync_free_peer;
+
+    if (peer->notify != NULL) {
+        u->peer.notify = ngx_http_sync_notify_peer;
+    }
+
+#if (NGX_HTTP_SSL)
+    peer->set_session = u->peer.set_session;
+    peer->save_session = u->peer.save_session;
+
+    if (peer->set_session != NULL) {
+        u->peer.set_session = ngx_http_sync_set_session;
+    }
+
+    if (peer->save_session != NULL) {
+        u->peer.save_session = ngx_http_sync_save_session;
+    }
+#endif
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_get_peer(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_sync_peer_t  *peer = data;
+
+    if (peer->ctx->expired) {
+        return NGX_BUSY;
+    }
+
+    return peer->get(pc, peer->data);
+}
+
+
+static void
+ngx_http_sync_free_peer(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state)
+{
+    ngx_http_sync_peer_t  *peer = data;
+
+    ngx_uint_t  sent;
+
+    /* request_sent is of this try alone, and flips before the first write */
+
+    sent = peer->request->upstream->request_sent;
+
+    if (sent) {
+        peer->ctx->sent = 1;
+    }
+
+    peer->free(pc, peer->data, state);
+
+    if (peer->ctx->expired
+        || (sent && peer->ctx->claim.state == NGX_HTTP_SYNC_CLAIM_HELD))
+    {
+        /* a stale keepalive connection would add a try */
+
+        pc->tries = 0;
+        pc->cached = 0;
+    }
+}
+
+
+static void
+ngx_http_sync_notify_peer(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t type)
+{
+    ngx_http_sync_peer_t  *peer = data;
+
+    peer->notify(pc, peer->data, type);
+}
+
+
+#if (NGX_HTTP_SSL)
+
+static ngx_int_t
+ngx_http_sync_set_session(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_sync_peer_t  *peer = data;
+
+    return peer->set_session(pc, peer->data);
+}
+
+
+static void
+ngx_http_sync_save_session(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_sync_peer_t  *peer = data;
+
+    peer->save_session(pc, peer->data);
+}
+
+#endif
+
+
+ngx_uint_t
+ngx_http_sync_was_sent(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_uint_t                  i;
+    ngx_http_upstream_state_t  *state;
+
+    if (ctx->sent || (r->upstream != NULL && r->upstream->request_sent)) {
+        return 1;
+    }
+
+    /* a peer that is no group of the configuration has no wrapper */
+
+    if (r->upstream_states == NULL) {
+        return 0;
+    }
+
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+        if (state[i].bytes_sent > 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
