@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_sync_core.h"
+#include "ngx_http_sync_registry.h"
 
 
 typedef enum {
@@ -128,40 +129,33 @@ ngx_http_sync_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 {
     ngx_http_sync_variable_t *var = (ngx_http_sync_variable_t *) data;
 
-    sync_str_t                   s;
-    ngx_str_t                    value;
-    const char                  *text;
-    ngx_http_sync_ctx_t         *ctx;
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *step;
+    sync_str_t            s;
+    ngx_str_t             value;
+    const char           *text;
+    ngx_http_sync_ctx_t  *ctx;
 
     ngx_str_null(&value);
 
     ctx = ngx_http_sync_get_ctx(r);
 
     if (var->kind == NGX_HTTP_SYNC_VAR_TENANT && r == r->main
+        && ngx_http_sync_tenant_resolve != NULL
         && (ctx == NULL || ctx->tenant.doc == NULL))
     {
         /* asked for before PREACCESS: a synchronous look-up */
 
-        smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
-        step = smcf->steps[NGX_HTTP_SYNC_STEP_TENANT];
-
-        if (step != NULL && step->enabled(r)) {
-
+        if (ctx == NULL) {
+            ctx = ngx_http_sync_create_ctx(r);
             if (ctx == NULL) {
-                ctx = ngx_http_sync_create_ctx(r);
-                if (ctx == NULL) {
-                    return NGX_ERROR;
-                }
+                return NGX_ERROR;
             }
-
-            /* a refusal is said in PREACCESS, where the step runs again */
-
-            (void) step->run(r, ctx);
-            ctx->problem.status = 0;
-            ctx->reason = "";
         }
+
+        /* a refusal is said in PREACCESS, where it is asked again */
+
+        (void) ngx_http_sync_tenant_resolve(r, ctx);
+        ctx->problem.status = 0;
+        ctx->reason = "";
     }
 
     if (ctx == NULL) {
