@@ -300,6 +300,8 @@ static ngx_int_t
 ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     const ngx_http_sync_step_t *step, ngx_int_t rc)
 {
+    ngx_uint_t  level;
+
     if (rc == NGX_ERROR) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -313,8 +315,10 @@ ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     ctx->verdict = "refused";
 
-    ngx_log_error(rc >= 500 ? NGX_LOG_WARN : NGX_LOG_INFO,
-                  r->connection->log, 0, "%s: refused with %i %s",
+    level = rc >= NGX_HTTP_INTERNAL_SERVER_ERROR ? NGX_LOG_WARN
+                                                 : NGX_LOG_INFO;
+
+    ngx_log_error(level, r->connection->log, 0, "%s: refused with %i %s",
                   step->name, rc, ctx->problem.name);
 
     ngx_http_sync_trace(ctx, step->name, "refused with %i", rc);
