@@ -33,6 +33,9 @@
 #define NGX_SYNC_NAME_LEN    32      /* HMAC-SHA256 of what names a key */
 #define NGX_SYNC_PRINT_LEN   32      /* SHA-256 of what was asked */
 #define NGX_SYNC_NOTE_MAX    512
+#define NGX_SYNC_RECORD_MAX  (1024 * 1024)   /* what is longer is trimmed */
+#define NGX_SYNC_TRIMMED_MAX 768     /* for this much there is always room */
+#define NGX_SYNC_LIMITS_MAX  16      /* items of a group */
 
 
 typedef struct ngx_sync_store_s  ngx_sync_store_t;
@@ -91,7 +94,8 @@ typedef struct {
 /*
  * A group is all or nothing: every item allows, or none is charged.  Result:
  * OK | NO | FULL | DOWN.  On NO, refused is the index of the item with the
- * longest wait.  answers[] are filled for each item.
+ * longest wait.  answers[] are filled for each item on OK and NO.  The group
+ * places keys, it does not name them: a key names one limit by itself.
  */
 
 typedef struct {
@@ -197,16 +201,23 @@ typedef struct {
  *          The note says how to resolve the key should it become U (connector,
  *          map version, downstream key): it leaves before the first byte goes
  *          upstream.  OK | FENCED | FULL (the note did not fit) | DOWN
- * settle:  outcome is C, T, U or Q; the record is kept for retention.  Where it
- *          does not fit, trimmed is kept and the state is T; kept tells which
- *          state stands.  Idempotent by owner and epoch.
- *          OK | FENCED (entry: what stands instead, with its record) | DOWN
- * release: the key is free again.  Idempotent by owner.  OK | FENCED | DOWN
+ * settle:  outcome is C, T, U or Q; the record is kept for retention (0: as
+ *          claimed).  Where it does not fit, and for T, trimmed is kept (record
+ *          if trimmed is empty) and C is T; kept tells which state stands.
+ *          Idempotent by owner and epoch.
+ *          OK | FENCED (entry: what stands instead, with its record; state
+ *          NONE: nothing does) | FULL (Q that does not fit) | DOWN
+ * release: the key is free again.  Idempotent by owner; an epoch of 0 is any.
+ *          OK | FENCED | DOWN
+ *
+ * A claim that became U still takes its own settle and release, which know
+ * better, until a resolver has begun; extend is FENCED.
  *
  * resolve_begin: one resolver at a time takes a U.  Uses key, owner (the
  *          resolver) and lease.  OK: the record is P again, owned by the
  *          resolver, epoch risen, note in entry; BUSY: somebody resolves;
- *          DONE; NO: no such key, or free again; DOWN
+ *          DONE; QUEUED; NO: no such key, or free again; DOWN.  Idempotent by
+ *          resolver
  * resolve_end: settle by the resolver; outcome C, T, U (gave up) or NONE: the
  *          key is released.  OK | FENCED | DOWN
  */
@@ -346,11 +357,16 @@ typedef enum {
     NGX_SYNC_ZONE_LIMITS = 0,
     NGX_SYNC_ZONE_RECORDS,
     NGX_SYNC_ZONE_TOKENS,            /* seen and cache */
+    NGX_SYNC_ZONE_KEYS,              /* from here on not the store's: only */
+    NGX_SYNC_ZONE_METRICS,           /* their sizes are set by sync_zone */
     NGX_SYNC_ZONE_KINDS
 } ngx_sync_zone_e;
 
 ngx_sync_store_t *ngx_sync_store_get(ngx_conf_t *cf, ngx_sync_zone_e kind);
 ngx_sync_store_t *ngx_sync_store_local(ngx_conf_t *cf, ngx_sync_zone_e kind);
+
+/* What sync_zone says, or the default: bytes.  Called when get() may be. */
+size_t ngx_sync_zone_size(ngx_conf_t *cf, ngx_sync_zone_e kind);
 
 
 /* How full a zone is, for sync_status.  NGX_DECLINED: not in use. */
