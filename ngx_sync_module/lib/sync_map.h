@@ -111,13 +111,16 @@ typedef struct {
  *
  * OK: *out is JSON text in the arena.  NO: faults (initialised by the caller)
  * has the places, the keywords being "required", "enum", "type", "date",
- * "incomplete", "envelope", "too-deep", "too-large" (over max) and
- * "too-much-work".  FAULT: no memory.  A section that the map has not is NO
- * with "not-supported".
+ * "incomplete", "envelope", "too-large" (over max) and "too-much-work".
+ * FAULT: no memory.  A section that the map has not is NO with
+ * "not-supported".
  */
 sync_rc_t sync_map_run(const sync_map_t *map, sync_map_section_e section,
     const sync_json_t *json, uint32_t node, const sync_map_run_t *run,
     sync_arena_t *arena, sync_str_t *out, sync_faults_t *faults);
+
+/* Whether s is a number as RFC 8259 writes it; *integer: -?digits. */
+int sync_map_is_number(sync_str_t s, int *integer);
 
 
 #endif /* SYNC_MAP_H_INCLUDED_ */
