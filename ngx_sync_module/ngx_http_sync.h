@@ -459,6 +459,13 @@ typedef ngx_int_t (*ngx_http_sync_check_pt)(ngx_conf_t *cf,
 
 ngx_int_t ngx_http_sync_add_check(ngx_conf_t *cf, ngx_http_sync_check_pt check);
 
+/*
+ * Does a step act in the location of a check?  For what needs another policy
+ * beside it.
+ */
+ngx_uint_t ngx_http_sync_enabled_at(ngx_http_conf_ctx_t *ctx,
+    ngx_http_sync_step_e step);
+
 /* Logs 'TEXT, in location "X", FILE:LINE' at EMERG. */
 void ngx_http_sync_refuse(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
     const char *fmt, ...);

@@ -138,6 +138,33 @@ ngx_http_sync_add_check(ngx_conf_t *cf, ngx_http_sync_check_pt check)
 }
 
 
+ngx_uint_t
+ngx_http_sync_enabled_at(ngx_http_conf_ctx_t *ctx, ngx_http_sync_step_e order)
+{
+    ngx_http_request_t           r;
+    ngx_http_sync_main_conf_t   *smcf;
+    const ngx_http_sync_step_t  *step;
+
+    smcf = ctx->main_conf[ngx_http_sync_module.ctx_index];
+    step = smcf->steps[order];
+
+    if (step == NULL) {
+        return 0;
+    }
+
+    /* enabled() looks at configuration alone */
+
+    ngx_memzero(&r, sizeof(ngx_http_request_t));
+
+    r.main_conf = ctx->main_conf;
+    r.srv_conf = ctx->srv_conf;
+    r.loc_conf = ctx->loc_conf;
+    r.main = &r;
+
+    return step->enabled(&r);
+}
+
+
 void
 ngx_http_sync_refuse(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
     const char *fmt, ...)
