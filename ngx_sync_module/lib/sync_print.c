@@ -33,7 +33,7 @@ typedef struct {
 
 
 static void sync_print_put(sync_print_t *p, const void *data, size_t len);
-static void sync_print_number(sync_print_t *p, uint64_t n, size_t bytes);
+static void sync_print_length(sync_print_t *p, uint64_t n);
 static void sync_print_field(sync_print_t *p, sync_str_t s);
 static void sync_print_lower(sync_print_t *p, sync_str_t s);
 static sync_rc_t sync_print_value(sync_print_tape_t *t, uint32_t n);
@@ -69,11 +69,11 @@ sync_print_begin(sync_print_t *p, const sync_print_request_t *r,
     p->used = 0;
 
     sync_print_put(p, "sync-print", 10);
-    sync_print_number(p, SYNC_PRINT_VERSION, 1);
+    sync_print_length(p, SYNC_PRINT_VERSION);
     sync_print_field(p, r->path);
     sync_print_field(p, r->query);
     sync_print_field(p, type);
-    sync_print_number(p, r->nheaders, 4);
+    sync_print_length(p, r->nheaders);
 
     for (i = 0; i < r->nheaders; i++) {
         sync_print_lower(p, r->headers[i].name);
@@ -144,7 +144,7 @@ sync_print_end(sync_print_t *p, unsigned char print[SYNC_PRINT_LEN])
 {
     /* the length of a payload that came in pieces stands behind it */
 
-    sync_print_number(p, p->bytes, 8);
+    sync_print_length(p, p->bytes);
 
     sync_sha256_update(&p->sha, p->buf, p->used);
     sync_sha256_final(&p->sha, print);
@@ -171,25 +171,28 @@ sync_print_put(sync_print_t *p, const void *data, size_t len)
 }
 
 
-static inline void
-sync_print_number(sync_print_t *p, uint64_t n, size_t bytes)
-{
-    size_t         i;
-    unsigned char  be[8];
+/* Seven bits a byte, the lowest first: most lengths of an order take one. */
 
-    for (i = bytes; i; i--) {
-        be[i - 1] = (unsigned char) n;
-        n >>= 8;
+static inline void
+sync_print_length(sync_print_t *p, uint64_t n)
+{
+    size_t         used;
+    unsigned char  bytes[10];
+
+    for (used = 0; n >= 0x80; n >>= 7) {
+        bytes[used++] = (unsigned char) (0x80 | (n & 0x7f));
     }
 
-    sync_print_put(p, be, bytes);
+    bytes[used++] = (unsigned char) n;
+
+    sync_print_put(p, bytes, used);
 }
 
 
 static inline void
 sync_print_field(sync_print_t *p, sync_str_t s)
 {
-    sync_print_number(p, s.len, 8);
+    sync_print_length(p, s.len);
     sync_print_put(p, s.data, s.len);
 }
 
@@ -200,7 +203,7 @@ sync_print_lower(sync_print_t *p, sync_str_t s)
     size_t         i;
     unsigned char  ch;
 
-    sync_print_number(p, s.len, 8);
+    sync_print_length(p, s.len);
 
     for (i = 0; i < s.len; i++) {
         ch = sync_print_low(s.data[i]);
@@ -233,18 +236,18 @@ sync_print_value(sync_print_tape_t *t, uint32_t n)
             return SYNC_FAULT;
         }
 
-        sync_print_number(t->print, s.len, 4);
+        sync_print_length(t->print, s.len);
         sync_print_put(t->print, s.data, s.len);
         break;
 
     case SYNC_JSON_NUMBER:
         s = sync_json_slice(t->json, n);
-        sync_print_number(t->print, s.len, 4);
+        sync_print_length(t->print, s.len);
         sync_print_put(t->print, s.data, s.len);
         break;
 
     case SYNC_JSON_ARRAY:
-        sync_print_number(t->print, node->len, 4);
+        sync_print_length(t->print, node->len);
 
         for (i = n + 1; i < node->next; i = t->json->nodes[i].next) {
             if (sync_print_value(t, i) != SYNC_OK) {
@@ -285,12 +288,12 @@ sync_print_object(sync_print_tape_t *t, uint32_t n)
     }
 
     sync_print_sort(m, count);
-    sync_print_number(t->print, count, 4);
+    sync_print_length(t->print, count);
 
     t->used += count;
 
     for (i = 0; i < count; i++) {
-        sync_print_number(t->print, m[i].name.len, 4);
+        sync_print_length(t->print, m[i].name.len);
         sync_print_put(t->print, m[i].name.data, m[i].name.len);
 
         if (sync_print_value(t, m[i].value) != SYNC_OK) {
