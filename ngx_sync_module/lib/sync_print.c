@@ -35,6 +35,7 @@ typedef struct {
 static void sync_print_put(sync_print_t *p, const void *data, size_t len);
 static void sync_print_length(sync_print_t *p, uint64_t n);
 static void sync_print_field(sync_print_t *p, sync_str_t s);
+static void sync_print_text(sync_print_t *p, unsigned char tag, sync_str_t s);
 static void sync_print_lower(sync_print_t *p, sync_str_t s);
 static sync_rc_t sync_print_value(sync_print_tape_t *t, uint32_t n);
 static sync_rc_t sync_print_object(sync_print_tape_t *t, uint32_t n);
@@ -197,6 +198,27 @@ sync_print_field(sync_print_t *p, sync_str_t s)
 }
 
 
+/* A tag and a field: at once where it is short, as nearly all of them are. */
+
+static inline void
+sync_print_text(sync_print_t *p, unsigned char tag, sync_str_t s)
+{
+    unsigned char  *d;
+
+    if (s.len < 0x80 && sizeof(p->buf) - p->used >= s.len + 2) {
+        d = p->buf + p->used;
+        d[0] = tag;
+        d[1] = (unsigned char) s.len;
+        memcpy(d + 2, s.data, s.len);
+        p->used += s.len + 2;
+        return;
+    }
+
+    sync_print_put(p, &tag, 1);
+    sync_print_field(p, s);
+}
+
+
 static void
 sync_print_lower(sync_print_t *p, sync_str_t s)
 {
@@ -225,8 +247,6 @@ sync_print_value(sync_print_tape_t *t, uint32_t n)
     node = &t->json->nodes[n];
     tag = (unsigned char) ('0' + node->type);
 
-    sync_print_put(t->print, &tag, 1);
-
     switch (node->type) {
 
     case SYNC_JSON_STRING:
@@ -236,15 +256,17 @@ sync_print_value(sync_print_tape_t *t, uint32_t n)
             return SYNC_FAULT;
         }
 
-        sync_print_length(t->print, s.len);
-        sync_print_put(t->print, s.data, s.len);
-        break;
+        sync_print_text(t->print, tag, s);
+        return SYNC_OK;
 
     case SYNC_JSON_NUMBER:
-        s = sync_json_slice(t->json, n);
-        sync_print_length(t->print, s.len);
-        sync_print_put(t->print, s.data, s.len);
-        break;
+        sync_print_text(t->print, tag, sync_json_slice(t->json, n));
+        return SYNC_OK;
+    }
+
+    sync_print_put(t->print, &tag, 1);
+
+    switch (node->type) {
 
     case SYNC_JSON_ARRAY:
         sync_print_length(t->print, node->len);
@@ -293,8 +315,7 @@ sync_print_object(sync_print_tape_t *t, uint32_t n)
     t->used += count;
 
     for (i = 0; i < count; i++) {
-        sync_print_length(t->print, m[i].name.len);
-        sync_print_put(t->print, m[i].name.data, m[i].name.len);
+        sync_print_text(t->print, 'k', m[i].name);
 
         if (sync_print_value(t, m[i].value) != SYNC_OK) {
             return SYNC_FAULT;

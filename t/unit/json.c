@@ -333,6 +333,9 @@ test_refusals(void)
     refused("{\"p\":\"\\udc00\\ud800\"}", NULL, "syntax", 6, "/p");
     refused("[\"\\ud800\\ud800\"]", NULL, "syntax", 2, "");
     refused("[\"\\ud800\\u\"]", NULL, "syntax", 2, "");
+    refused("[\"\\udc00\\udc00\"]", NULL, "syntax", 2, "");
+    refused("[\"0123456789abcdef0123456\t0123456789abcdef\"]", NULL, "syntax",
+            25, "");
     refused("{\"p\":\"ab\xc0\x80\"}", NULL, "utf8", 8, "/p");
     refused("[\"\xed\xa0\x80\"]", NULL, "utf8", 2, "");
     refused("[\"\xe0\x9f\xbf\"]", NULL, "utf8", 2, "");
@@ -387,7 +390,10 @@ test_refusals(void)
     refused("{\"x\":{\"y\":{}}}", &l, "too-deep", 10, "/x/y");
     refused("[[[]]]", &l, "too-deep", 2, "/0");
 
-    memset(&err, 0, sizeof(err));
+    ok(parse_exact(&json, str("\xef\xbb\xbf{}"), NULL, &err) == SYNC_NO
+       && strstr(err.text, "byte order mark") != NULL,
+       "a byte order mark is called by its name");
+
     ok(parse_exact(&json, str("[tru]"), NULL, NULL) == SYNC_NO,
        "no place for the error");
 }
@@ -434,8 +440,8 @@ test_duplicates(void)
             p--;
             *p++ = ',';
             offset = (size_t) (p - text);
-            p += sprintf(p, "\"%sname%d\":{},\"tail\":{}}]",
-                         d % 3 ? "" : "\\u006e", d);
+            p += sprintf(p, "\"%sname%d\":{}%s}]", d % 3 ? "" : "\\u006e", d,
+                         d % 2 ? ",\"tail\":{}" : "");
 
             if (d % 3 == 0) {
                 /* \u006eame: the n of name went into the escape */
@@ -455,6 +461,27 @@ test_duplicates(void)
 
         ok(good, "duplicates among %d members", sizes[n]);
     }
+
+    /* the names of one large object are no business of the next */
+
+    p = text + sprintf(text, "[");
+
+    for (n = 0; n < 3; n++) {
+        *p++ = '{';
+
+        for (i = 0; i < 40; i++) {
+            p += sprintf(p, "\"name%d\":0,", i);
+        }
+
+        p[-1] = '}';
+        *p++ = ',';
+    }
+
+    p[-1] = ']';
+    *p = '\0';
+
+    ok(sync_json_parse(&j, arena, str(text), NULL, NULL) == SYNC_OK,
+       "large objects with the same names");
 
     free(text);
 }
@@ -525,6 +552,12 @@ test_writer(void)
     sync_json_begin(&out, arena, 0, 7);
     sync_json_string(&out, str("1234\n"));
     ok(sync_json_end(&out, &text) == SYNC_NO, "one byte over the bound");
+
+    sync_json_begin(&out, arena, 4, 7);
+    sync_json_open(&out, '[');
+    sync_json_value(&out, str("1234"));
+    sync_json_value(&out, str("56"));
+    ok(sync_json_end(&out, &text) == SYNC_NO, "growing keeps to the bound");
 
     sync_json_begin(&out, arena, 100, 3);
     sync_json_open(&out, '[');

@@ -216,7 +216,7 @@ static const char  order[] =
 
 
 static void
-finds(const char *text, const char *want)
+finds_in(const char *document, const char *text, const char *want)
 {
     uint32_t           i;
     uint64_t           work;
@@ -227,7 +227,7 @@ finds(const char *text, const char *want)
     sync_json_out_t    out;
     sync_path_nodes_t  found;
 
-    j = parsed(order);
+    j = parsed(document);
     work = 100000;
 
     if (!ok(sync_path_compile(&path, arena, str(text), &err) == SYNC_OK
@@ -251,8 +251,22 @@ finds(const char *text, const char *want)
 
 
 static void
+finds(const char *text, const char *want)
+{
+    finds_in(order, text, want);
+}
+
+
+static void
 test_values(void)
 {
+    static const char  pairs[] =
+        "[{\"a\":[1],\"b\":[1,2]},{\"a\":[1,2],\"b\":[1]},"
+        "{\"a\":{\"x\":1},\"b\":{\"x\":1,\"y\":2}},"
+        "{\"a\":{\"x\":1,\"y\":2},\"b\":{\"x\":1}},"
+        "{\"a\":{\"x\":1,\"y\":[2]},\"b\":{\"\\u0079\":[2.0],\"x\":1}},"
+        "{\"a\":[],\"b\":{}},{\"a\":\"1\",\"b\":1}]";
+
     finds("$.id", "9007199254740993");
     finds("$['total']", "123456789012345678901234567890.5");
     finds("$.items[*].sku", "\"A\",\"B\",\"C\",\"D\"");
@@ -283,6 +297,9 @@ test_values(void)
     finds("$[?0.001==1e-3 && 100==1E2 && 0.0100<0.0101 && -1<0.1 && @>2]",
           "9007199254740993,123456789012345678901234567890.5");
 
+    finds_in(pairs, "$[?@.a==@.b]",
+             "{\"a\":{\"x\":1,\"y\":[2]},\"b\":{\"\\u0079\":[2.0],\"x\":1}}");
+
     finds("$..[?match(@.sku,'[A-B]')].sku", "\"A\",\"B\"");
     finds("$.re[?match('aaa',@)]", "\"a+\"");
     finds("$[?@.items]", "");
@@ -308,7 +325,8 @@ test_invalid(void)
         { "$[01]", 4 }, { "$[-0]", 4 }, { "$[9007199254740992]", 18 },
         { "$[?@.*==1]", 8 }, { "$['\\q']", 4 }, { "$['\xff']", 3 },
         { "$[?match(@,'(')]", 14 }, { "$[?nope(@)]", 3 },
-        { "$[?match(@,'a{2')]", 16 }, { "$[?!@.a==1]", 7 }
+        { "$[?match(@,'a{2')]", 16 }, { "$[?!@.a==1]", 7 },
+        { "$[?1==@.*]", 9 }
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -329,6 +347,16 @@ test_invalid(void)
         ok(sync_path_compile(&path, arena, str(deep), &err)
            == (i < 32 ? SYNC_OK : SYNC_NO), "%zu parentheses", i);
     }
+
+    p = deep + sprintf(deep, "$[?(@.a)");
+
+    for (i = 0; i < 40; i++) {
+        p += sprintf(p, "||(@.a)");
+    }
+
+    sprintf(p, "]");
+    ok(sync_path_compile(&path, arena, str(deep), &err) == SYNC_OK,
+       "40 parentheses side by side");
 
     for (i = 128; i < 130; i++) {
         deep[0] = '$';
@@ -466,6 +494,24 @@ test_hostile(void)
 
     ok(rc == SYNC_NO && strcmp(err.what, "too-much-work") == 0,
        "a pattern that does not end is stopped");
+
+    /* what PCRE2 does inside counts as well */
+
+    j = parsed("[\"aaaaaaaaaaaaaaba\"]");
+
+    rc = sync_path_compile(&path, arena, str("$[?match(@,'(a*)*b')]"), NULL);
+
+    if (rc == SYNC_OK) {
+        work = 500;
+        rc = sync_path_select(path, &j, 0, arena, &work, &found, &err);
+    }
+
+    ok(rc == SYNC_NO && work == 0, "a match that costs more than there is");
+
+    work = 100000000;
+    rc = sync_path_select(path, &j, 0, arena, &work, &found, &err);
+    ok(rc == SYNC_OK && found.count == 0 && work < 100000000 - 5000,
+       "and one that is paid");
 
     memset(text, '[', 60);
     memset(text + 60, ']', 60);

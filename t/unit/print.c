@@ -80,9 +80,9 @@ test_layout(void)
         "\x01"
         "\x08if-match" "\x03\"A\""
         "j6\x03"
-        "\x01" "a3\x04" "0.10"
-        "\x01" "b5\x04" "012" "4\x01\n"
-        "\x01" "c6\0"
+        "k\x01" "a3\x04" "0.10"
+        "k\x01" "b5\x04" "012" "4\x01\n"
+        "k\x01" "c6\0"
         "\0";
 
     static const char  bytes[] =
@@ -180,13 +180,13 @@ test_order(void)
 
     static const char  sorted[] =
         "j6\x07"
-        "\x01\r" "3\x01" "2"
-        "\x01" "1" "3\x01" "4"
-        "\x02\xc2\x80" "3\x01" "6"
-        "\x02\xc3\xb6" "3\x01" "7"
-        "\x03\xe2\x82\xac" "3\x01" "1"
-        "\x04\xf0\x9f\x98\x80" "3\x01" "5"
-        "\x03\xef\xac\xb3" "3\x01" "3"
+        "k\x01\r" "3\x01" "2"
+        "k\x01" "1" "3\x01" "4"
+        "k\x02\xc2\x80" "3\x01" "6"
+        "k\x02\xc3\xb6" "3\x01" "7"
+        "k\x03\xe2\x82\xac" "3\x01" "1"
+        "k\x04\xf0\x9f\x98\x80" "3\x01" "5"
+        "k\x03\xef\xac\xb3" "3\x01" "3"
         "\0";
 
     sync_sha256_init(&print.sha);
