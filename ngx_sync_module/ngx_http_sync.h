@@ -113,6 +113,26 @@ typedef struct {
 ngx_int_t ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step);
 
 
+/*
+ * What one policy must know of another's configuration, at load: whether a
+ * step is configured in a location.  A policy tells it once, from a directive
+ * or a merge handler; one that has not told is not configured anywhere.
+ */
+
+typedef ngx_uint_t (*ngx_http_sync_configured_pt)(ngx_http_conf_ctx_t *ctx);
+
+void ngx_http_sync_tell_configured(ngx_conf_t *cf, ngx_http_sync_step_e step,
+    ngx_http_sync_configured_pt configured);
+ngx_uint_t ngx_http_sync_configured(ngx_http_conf_ctx_t *ctx,
+    ngx_http_sync_step_e step);
+
+
+/* Response steps that several policies use; in filters/. */
+
+extern const ngx_http_sync_step_t  ngx_http_sync_classify_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_settle_step;
+
+
 /* ---- the five structures ---- */
 
 /* Written by the tenant policy. */
@@ -183,15 +203,32 @@ typedef struct {
     ngx_http_sync_claim_e    state;
     ngx_str_t                status;     /* Idempotency-Status, or empty */
     ngx_str_t                key;        /* the client's, unquoted */
-    ngx_str_t                downstream; /* key for the connector, as it is
-                                            sent; set with the claim */
+    ngx_sync_store_t        *store;
     ngx_sync_hold_t          hold;       /* key, owner, epoch */
-    ngx_uint_t               on_unknown; /* sync_doc_unknown_e */
-    ngx_msec_t               answer_by;  /* ngx_current_msec at which the
-                                            lease is over */
-    size_t                   cap;        /* of a kept answer */
-    unsigned                 resend:1;   /* taken from U: same key again */
+    ngx_str_t                connector;  /* where the first try of a key went,
+                                            taken from its note; or empty: a
+                                            retry stays there */
+    ngx_uint_t               on_unknown; /* sync_doc_unknown_e; the route's,
+                                            where there is one */
+    ngx_msec_t               lease_end;  /* ngx_current_msec */
+    size_t                   cap;        /* of a kept answer's body */
+    ngx_array_t             *keep;       /* of ngx_str_t: headers to keep */
+    unsigned                 resolving:1;    /* taken from U: settled by
+                                                resolve_end() */
+    unsigned                 replayed:1;     /* the answer is a kept one */
 } ngx_http_sync_claim_ctx_t;
+
+
+/*
+ * The key as connectors send it on: derived from the name of the record, so it
+ * is the same for every try of one key, and random where there is no claim.
+ */
+#define NGX_HTTP_SYNC_UUID_LEN  36
+
+void ngx_http_sync_downstream_uuid(ngx_http_sync_ctx_t *ctx,
+    u_char uuid[NGX_HTTP_SYNC_UUID_LEN]);
+
+
 
 
 /* Written by the route policy. */
@@ -232,6 +269,7 @@ typedef struct {
     unsigned                 own:1;      /* not from upstream: a problem */
     unsigned                 replaced:1; /* body is not what upstream sent */
     unsigned                 bodiless:1; /* send status and headers alone */
+    unsigned                 direct:1;   /* ours, and no step applies */
     unsigned                 emitted:1;
 } ngx_http_sync_answer_t;
 
@@ -371,9 +409,8 @@ ngx_str_t ngx_http_sync_problem_text(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
 /*
- * Sends an answer of our own and finalizes: `return
- * ngx_http_sync_send(...)` gives NGX_DONE.  It passes the response steps; the
- * body may be empty.
+ * Sends an answer of our own and finalizes: `return ngx_http_sync_send(...)`
+ * gives NGX_DONE.  No response step sees it; the body may be empty.
  */
 ngx_int_t ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_str_t *body);
@@ -423,6 +460,7 @@ void ngx_http_sync_trace(ngx_http_sync_ctx_t *ctx, const char *step,
 typedef struct {
     uint32_t                     used;       /* steps, a bit each */
     const ngx_http_sync_step_t  *steps[NGX_HTTP_SYNC_STEPS];
+    ngx_http_sync_configured_pt  configured[NGX_HTTP_SYNC_STEPS];
     ngx_array_t                 *secrets;    /* of ngx_str_t; NULL: none */
     size_t                       buffers;    /* bytes per worker */
     ngx_array_t                  checks;
@@ -431,7 +469,8 @@ typedef struct {
 
 typedef struct {
     ngx_msec_t                   deadline;
-    ngx_str_t                    deadline_header;    /* incoming, or empty */
+    ngx_str_t                    deadline_header;    /* ms left, both ways */
+    ngx_uint_t                   deadline_set;       /* it stands here */
     ngx_str_t                    file;       /* where the block begins, */
     ngx_uint_t                   line;       /* for messages at load */
     ngx_uint_t                   status;     /* sync_status answers here */

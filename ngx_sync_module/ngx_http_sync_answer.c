@@ -97,9 +97,11 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
         ctx->problem.status = 0;
     }
 
-    if (!ctx->answer.own
-        && ctx->claim.state != NGX_HTTP_SYNC_CLAIM_HELD
-        && !ngx_http_sync_stage_enabled(r, NGX_HTTP_SYNC_STAGE_RESPONSE))
+    if (ctx->answer.direct
+        || (!ctx->answer.own
+            && ctx->claim.state != NGX_HTTP_SYNC_CLAIM_HELD
+            && !ngx_http_sync_stage_enabled(r,
+                                            NGX_HTTP_SYNC_STAGE_RESPONSE)))
     {
         ctx->answer.emitted = 1;
 
@@ -373,12 +375,6 @@ ngx_http_sync_own_problem(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_uint_t  status;
 
-    if (ctx->answer.truncated && !ctx->answer.own) {
-        ctx->answer.own = 1;
-        ctx->answer.status = NGX_HTTP_BAD_GATEWAY;
-        r->keepalive = 0;
-    }
-
     status = ctx->answer.status;
 
     if (!ctx->answer.own || status < NGX_HTTP_BAD_REQUEST
@@ -395,11 +391,6 @@ ngx_http_sync_own_problem(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                      NGX_HTTP_SYNC_TECHNICAL,
                                      "the exchange was cut after %M ms",
                                      ctx->budget);
-
-    } else if (ctx->answer.truncated) {
-        (void) ngx_http_sync_problem(ctx, status, "upstream-truncated",
-                                     "The upstream broke off its answer",
-                                     NGX_HTTP_SYNC_TECHNICAL, "");
 
     } else if (r->upstream != NULL && status == NGX_HTTP_BAD_GATEWAY) {
         (void) ngx_http_sync_problem(ctx, status, "upstream-failed", NULL,
@@ -548,9 +539,16 @@ ngx_int_t
 ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
     ngx_str_t *body)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
+    ngx_int_t             rc;
+    ngx_buf_t            *b;
+    ngx_chain_t           out;
+    ngx_http_sync_ctx_t  *ctx;
+
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx != NULL) {
+        ctx->answer.direct = 1;
+    }
 
     rc = ngx_http_discard_request_body(r);
 

@@ -107,6 +107,29 @@ ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step)
 }
 
 
+void
+ngx_http_sync_tell_configured(ngx_conf_t *cf, ngx_http_sync_step_e step,
+    ngx_http_sync_configured_pt configured)
+{
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_module);
+
+    smcf->configured[step] = configured;
+}
+
+
+ngx_uint_t
+ngx_http_sync_configured(ngx_http_conf_ctx_t *ctx, ngx_http_sync_step_e step)
+{
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ctx->main_conf[ngx_http_sync_module.ctx_index];
+
+    return smcf->configured[step] != NULL && smcf->configured[step](ctx);
+}
+
+
 ngx_int_t
 ngx_http_sync_add_check(ngx_conf_t *cf, ngx_http_sync_check_pt check)
 {
@@ -289,6 +312,7 @@ ngx_http_sync_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->deadline == NGX_CONF_UNSET_MSEC) {
         conf->deadline_header = prev->deadline_header;
+        conf->deadline_set = prev->deadline_set;
     }
 
     ngx_conf_merge_msec_value(conf->deadline, prev->deadline,
@@ -500,6 +524,7 @@ ngx_http_sync_deadline(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     slcf->deadline = time;
+    slcf->deadline_set = 1;
 
     if (cf->args->nelts == 3) {
         if (ngx_strncmp(value[2].data, "header=", 7) != 0

@@ -15,6 +15,8 @@ static ngx_int_t ngx_http_sync_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_log_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_phase(ngx_http_request_t *r,
     ngx_http_sync_stage_e stage);
+static ngx_int_t ngx_http_sync_depart(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_stop(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const ngx_http_sync_step_t *step, ngx_int_t rc);
 static void ngx_http_sync_enter(ngx_http_request_t *r,
@@ -211,6 +213,10 @@ ngx_http_sync_phase(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
         r->read_event_handler = ngx_http_block_reading;
     }
 
+    if (rc == NGX_OK && stage == NGX_HTTP_SYNC_STAGE_PRECONTENT) {
+        rc = ngx_http_sync_depart(r, ctx);
+    }
+
     if (rc == NGX_OK) {
 
         /*
@@ -228,6 +234,51 @@ ngx_http_sync_phase(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
     }
 
     return rc;
+}
+
+
+/*
+ * The exchange begins: from here on a timer cuts it at the deadline, where one
+ * was asked for or is needed because a lease must outlive it.
+ */
+
+static ngx_int_t
+ngx_http_sync_depart(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    u_char                    *p;
+    ngx_str_t                  value;
+    ngx_http_sync_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
+
+    if (!slcf->deadline_set
+        && ctx->claim.state != NGX_HTTP_SYNC_CLAIM_HELD
+        && ctx->route.connector == SYNC_DOC_NONE)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_sync_arm_deadline(ctx);
+
+    if (slcf->deadline_header.len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%M", ngx_http_sync_left(ctx)) - p;
+
+    if (ngx_http_sync_set_header_in(r, &slcf->deadline_header, &value)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

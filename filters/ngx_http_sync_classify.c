@@ -1,0 +1,175 @@
+
+/*
+ * Classify: what an answer means for the key that was claimed for it, and in
+ * which words a failure of NGINX itself is told.
+ */
+
+
+#include "ngx_http_sync.h"
+
+
+static ngx_uint_t ngx_http_sync_classify_enabled(ngx_http_request_t *r);
+static ngx_int_t ngx_http_sync_classify_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_http_sync_outcome_e ngx_http_sync_classify_status(
+    ngx_http_sync_ctx_t *ctx, ngx_uint_t status);
+
+
+const ngx_http_sync_step_t  ngx_http_sync_classify_step = {
+    "classify",
+    NGX_HTTP_SYNC_STAGE_RESPONSE,
+    NGX_HTTP_SYNC_STEP_CLASSIFY,
+    ngx_http_sync_classify_enabled,
+    ngx_http_sync_classify_run,
+    NULL,
+    NULL,
+    NULL
+};
+
+
+static ngx_uint_t
+ngx_http_sync_classify_enabled(ngx_http_request_t *r)
+{
+    ngx_http_sync_ctx_t  *ctx;
+
+    ctx = ngx_http_sync_get_ctx(r);
+
+    return ctx != NULL
+           && (ctx->claim.state == NGX_HTTP_SYNC_CLAIM_HELD
+               || ctx->route.connector != SYNC_DOC_NONE);
+}
+
+
+static ngx_int_t
+ngx_http_sync_classify_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_uint_t               status;
+    ngx_http_sync_answer_t  *a;
+
+    a = &ctx->answer;
+
+    if (!a->own && !a->truncated && (a->received || r->upstream == NULL)) {
+        a->outcome = ngx_http_sync_classify_status(ctx, a->received
+                                                       ? a->received
+                                                       : a->status);
+        if (a->outcome == NGX_HTTP_SYNC_OUTCOME_UNKNOWN) {
+            ctx->verdict = "outcome-unknown";
+        }
+
+        return NGX_OK;
+    }
+
+    if (!ctx->sent) {
+
+        a->outcome = NGX_HTTP_SYNC_OUTCOME_NOT_SENT;
+
+        if (r->upstream == NULL || a->status < NGX_HTTP_BAD_GATEWAY) {
+            return NGX_OK;
+        }
+
+        ctx->verdict = "not-sent";
+
+        if (ctx->expired) {
+            return NGX_OK;
+        }
+
+        status = a->status == NGX_HTTP_SERVICE_UNAVAILABLE
+                 ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_HTTP_BAD_GATEWAY;
+
+        a->status = status;
+        (void) ngx_http_sync_problem(ctx, status, "not-sent",
+                                     "The upstream could not be reached",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "nothing was sent; retry with the same "
+                                     "key");
+        return NGX_OK;
+    }
+
+    if (a->truncated && !a->own) {
+
+        if (a->received >= 200 && a->received < 300) {
+
+            /* it was done; only its words are lost */
+
+            a->outcome = NGX_HTTP_SYNC_OUTCOME_SUCCESS;
+            a->bodiless = 1;
+            r->keepalive = 0;
+
+            if (ctx->claim.state == NGX_HTTP_SYNC_CLAIM_HELD) {
+                return NGX_OK;
+            }
+        }
+
+        a->own = 1;
+        a->bodiless = 0;
+    }
+
+    /* sent, and no whole answer came */
+
+    if (a->outcome != NGX_HTTP_SYNC_OUTCOME_SUCCESS) {
+        a->outcome = NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+    }
+
+    ctx->verdict = "outcome-unknown";
+
+    if (ctx->claim.state == NGX_HTTP_SYNC_CLAIM_HELD) {
+        a->status = NGX_HTTP_GATEWAY_TIME_OUT;
+        (void) ngx_http_sync_problem(ctx, NGX_HTTP_GATEWAY_TIME_OUT,
+                                     "outcome-unknown",
+                                     "Nobody knows how this request ended",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "it was sent and no whole answer came; "
+                                     "retry with the same key to learn more");
+        return NGX_OK;
+    }
+
+    if (a->truncated) {
+        a->status = NGX_HTTP_BAD_GATEWAY;
+        (void) ngx_http_sync_problem(ctx, NGX_HTTP_BAD_GATEWAY,
+                                     "upstream-truncated",
+                                     "The upstream broke off its answer",
+                                     NGX_HTTP_SYNC_TECHNICAL, "");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_sync_outcome_e
+ngx_http_sync_classify_status(ngx_http_sync_ctx_t *ctx, ngx_uint_t status)
+{
+    if (ctx->route.connector != SYNC_DOC_NONE
+        && sync_doc_transient(ctx->tenant.doc, ctx->route.connector, status))
+    {
+        return NGX_HTTP_SYNC_OUTCOME_TRANSIENT;
+    }
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
+        return NGX_HTTP_SYNC_OUTCOME_SUCCESS;
+    }
+
+    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+
+        if (ctx->route.connector != SYNC_DOC_NONE
+            && ctx->route.c.rolls_back)
+        {
+            return NGX_HTTP_SYNC_OUTCOME_TRANSIENT;
+        }
+
+        return NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+    }
+
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_FORBIDDEN:
+    case NGX_HTTP_REQUEST_TIME_OUT:
+    case 423:
+    case 425:
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return NGX_HTTP_SYNC_OUTCOME_TRANSIENT;
+
+    default:
+        return NGX_HTTP_SYNC_OUTCOME_REFUSED;
+    }
+}
