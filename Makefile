@@ -63,7 +63,8 @@ lib-tools: $(out)/libsync.a $(tool_bins)
 
 
 # the NGINX module: its list of files and modules decides when to configure
-# again, NGINX' own Makefile does the rest
+# again, NGINX' own Makefile does the rest; a name of ours that is nowhere
+# defined would only show when NGINX loads the module, so it is looked for
 
 $(out)/sources: list
 	@mkdir -p $(out)
@@ -81,6 +82,8 @@ $(out)/nginx/objs/Makefile: $(out)/sources config tools/build/configure \
 module: $(out)/nginx/objs/Makefile
 	@$(MAKE) -s --no-print-directory -C $(out)/nginx \
 	    -f objs/Makefile modules
+	@! nm -D --undefined-only $(out)/nginx/objs/ngx_http_sync_module.so \
+	    | grep -wE '(ngx_|ngx_http_)?sync_[a-z0-9_]+'
 	@for so in $(out)/nginx/objs/*.so; do \
 	    cmp -s $$so $(out)/$${so##*/} || install -m 644 $$so $(out)/; \
 	done

@@ -7,6 +7,9 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Test::Sync::Token;
+
+use Crypt::JWT qw(decode_jwt);
 
 my $t = Test::Sync->new(workers => 2);
 
@@ -137,6 +140,26 @@ ok($t->wait_for(sub { grep { $_->{gone} } $t->lost('up') }), 'abort');
 $t->storm(n => 40, at_once => 20, within => 0.05,
           request => sub { ('POST', '/delay', body => "b$_[0]") });
 is($t->get('/echo')->{status}, 200, 'alive after a storm');
+
+# tokens, read by somebody else
+
+my $issuer = Test::Sync::Token->new(issuer => 'https://idp.example');
+
+for my $alg (qw(RS256 PS384 ES256 ES512 EdDSA HS384)) {
+    $issuer->key($alg, $alg);
+
+    my $read = sub {
+        return eval { decode_jwt(token => $issuer->token(@_),
+                                 kid_keys => $issuer->jwks) };
+    };
+
+    is(($read->({ sub => 'u' }, kid => $alg) || {})->{sub}, 'u', $alg);
+
+    for my $part (qw(signature payload)) {
+        is($read->({}, kid => $alg, tamper => $part), undef,
+           "$alg: $part tampered with");
+    }
+}
 
 # reload, nginx -t
 
