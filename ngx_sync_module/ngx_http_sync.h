@@ -465,6 +465,8 @@ typedef struct {
     size_t                       buffers;    /* bytes per worker */
     ngx_array_t                  checks;
     ngx_uint_t                   status;     /* sync_status stands somewhere */
+    ngx_array_t                 *wrapped;    /* balancers inside our own */
+    ngx_shm_zone_t              *metrics;
 } ngx_http_sync_main_conf_t;
 
 typedef struct {

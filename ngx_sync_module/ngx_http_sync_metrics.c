@@ -62,7 +62,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_sync_metrics_init_zone(ngx_shm_zone_t *zone,
     void *data);
-static ngx_http_sync_row_t *ngx_http_sync_row(ngx_str_t *id);
+static ngx_http_sync_row_t *ngx_http_sync_row(ngx_http_request_t *r,
+    ngx_str_t *id);
 static ngx_uint_t ngx_http_sync_verdict(const char *name);
 static ngx_int_t ngx_http_sync_status_handler(ngx_http_request_t *r);
 static u_char *ngx_http_sync_status_requests(u_char *p, u_char *last);
@@ -97,15 +98,15 @@ static const struct {
 };
 
 
-static ngx_http_sync_metrics_t  *ngx_http_sync_metrics;
-static ngx_shm_zone_t           *ngx_http_sync_metrics_zone;
+static ngx_http_sync_metrics_t  *ngx_http_sync_metrics;  /* of this worker */
 
 
 ngx_int_t
 ngx_http_sync_init_metrics(ngx_conf_t *cf)
 {
-    size_t           size;
-    ngx_shm_zone_t  *zone;
+    size_t                      size;
+    ngx_shm_zone_t             *zone;
+    ngx_http_sync_main_conf_t  *smcf;
 
     static ngx_str_t  name = ngx_string("sync_metrics");
 
@@ -118,7 +119,9 @@ ngx_http_sync_init_metrics(ngx_conf_t *cf)
     }
 
     zone->init = ngx_http_sync_metrics_init_zone;
-    ngx_http_sync_metrics_zone = zone;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_module);
+    smcf->metrics = zone;
 
     return NGX_OK;
 }
@@ -171,10 +174,14 @@ ngx_http_sync_metrics_init_zone(ngx_shm_zone_t *zone, void *data)
 ngx_int_t
 ngx_http_sync_metrics_init_process(ngx_cycle_t *cycle)
 {
+    ngx_http_sync_main_conf_t  *smcf;
+
     ngx_http_sync_metrics = NULL;
 
-    if (ngx_http_sync_metrics_zone != NULL) {
-        ngx_http_sync_metrics = ngx_http_sync_metrics_zone->data;
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_sync_module);
+
+    if (smcf != NULL && smcf->metrics != NULL) {
+        ngx_http_sync_metrics = smcf->metrics->data;
     }
 
     return NGX_OK;
@@ -192,7 +199,7 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return;
     }
 
-    row = ngx_http_sync_row(&ctx->tenant.id);
+    row = ngx_http_sync_row(r, &ctx->tenant.id);
 
     (void) ngx_atomic_fetch_add(
                        &row->requests[ngx_http_sync_verdict(ctx->verdict)], 1);
@@ -221,19 +228,21 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 /* The row of a tenant; past the cap all share one. */
 
 static ngx_http_sync_row_t *
-ngx_http_sync_row(ngx_str_t *id)
+ngx_http_sync_row(ngx_http_request_t *r, ngx_str_t *id)
 {
-    uint32_t                  hash;
-    ngx_uint_t                i, locked;
-    ngx_slab_pool_t          *shpool;
-    ngx_http_sync_row_t      *row, *found;
+    uint32_t                    hash;
+    ngx_uint_t                  i, locked;
+    ngx_slab_pool_t            *shpool;
+    ngx_http_sync_row_t        *row, *found;
+    ngx_http_sync_main_conf_t  *smcf;
 
     if (id->len == 0 || id->len > NGX_HTTP_SYNC_METRICS_ID) {
         return &ngx_http_sync_metrics->other;
     }
 
     hash = ngx_murmur_hash2(id->data, id->len);
-    shpool = (ngx_slab_pool_t *) ngx_http_sync_metrics_zone->shm.addr;
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+    shpool = (ngx_slab_pool_t *) smcf->metrics->shm.addr;
 
     found = &ngx_http_sync_metrics->other;
 

@@ -45,22 +45,21 @@ static void ngx_http_sync_save_session(ngx_peer_connection_t *pc, void *data);
 #endif
 
 
-static ngx_array_t  *ngx_http_sync_wrapped;      /* of the newest cycle */
-
-
 char *
 ngx_http_sync_wrap_peers(ngx_conf_t *cf)
 {
     ngx_uint_t                       i;
     ngx_http_sync_wrapped_t         *w;
+    ngx_http_sync_main_conf_t       *smcf;
     ngx_http_upstream_srv_conf_t   **usp;
     ngx_http_upstream_main_conf_t   *umcf;
 
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_module);
     umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
 
-    ngx_http_sync_wrapped = ngx_array_create(cf->pool, 8,
-                                             sizeof(ngx_http_sync_wrapped_t));
-    if (ngx_http_sync_wrapped == NULL) {
+    smcf->wrapped = ngx_array_create(cf->pool, 8,
+                                     sizeof(ngx_http_sync_wrapped_t));
+    if (smcf->wrapped == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -72,7 +71,7 @@ ngx_http_sync_wrap_peers(ngx_conf_t *cf)
             continue;
         }
 
-        w = ngx_array_push(ngx_http_sync_wrapped);
+        w = ngx_array_push(smcf->wrapped);
         if (w == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -91,13 +90,15 @@ static ngx_int_t
 ngx_http_sync_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)
 {
-    ngx_uint_t                i;
-    ngx_http_upstream_t      *u;
-    ngx_http_sync_ctx_t      *ctx;
-    ngx_http_sync_peer_t     *peer;
-    ngx_http_sync_wrapped_t  *w;
+    ngx_uint_t                  i;
+    ngx_http_upstream_t        *u;
+    ngx_http_sync_ctx_t        *ctx;
+    ngx_http_sync_peer_t       *peer;
+    ngx_http_sync_wrapped_t    *w;
+    ngx_http_sync_main_conf_t  *smcf;
 
-    w = ngx_http_sync_wrapped->elts;
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+    w = smcf->wrapped->elts;
 
     for (i = 0; w[i].us != us; i++) { /* void */ }
 
