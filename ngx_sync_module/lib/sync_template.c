@@ -45,7 +45,7 @@ typedef struct {
                                             0: none is open */
     size_t          len;                 /* of code */
     size_t          member;              /* where this query member begins */
-    size_t          value;               /* where its value begins, 0: not yet */
+    size_t          value;               /* where its value begins, or 0 */
     size_t          segment;             /* bytes in this path segment */
     size_t          dots;                /* of which dots */
     unsigned        uses;
@@ -220,8 +220,8 @@ sync_template_char(sync_template_parse_t *p)
 
     case '#':
         return sync_refuse(p->err, "template", p->i,
-                           "has a fragment, which is never sent; write \"%%23\" "
-                           "for the character");
+                           "has a fragment, which is never sent; write "
+                           "\"%%23\" for the character");
 
     case '%':
         return sync_template_escape(p);

@@ -1,0 +1,658 @@
+
+/*
+ * Who calls: plans, sources, and the clients that join them.
+ */
+
+
+#include "sync_doc_grammar.h"
+#include "sync_gcra.h"
+#include "sync_rate.h"
+
+#include <stdlib.h>
+
+
+#define SYNC_DOC_LIMITS  8               /* in a plan */
+#define SYNC_DOC_CLIENT  128             /* bytes of a client's id */
+
+
+typedef struct {
+    sync_rate_t             rate;
+    int64_t                 burst;
+} sync_doc_limit_fill_t;
+
+typedef struct {
+    sync_doc_client_rec_t   rec;
+    sync_str_t              id;
+} sync_doc_client_fill_t;
+
+/* What a client may do to one entity. */
+
+typedef struct {
+    sync_doc_client_rec_t  *rec;
+    uint32_t                entity;
+} sync_doc_allowed_t;
+
+
+static sync_rc_t sync_doc_plan_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_set_limits(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_set_rate(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_burst(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+
+static sync_rc_t sync_doc_source_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_set_maps(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_map_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+
+static sync_rc_t sync_doc_client_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static int sync_doc_client_order(const void *a, const void *b);
+static int sync_doc_client_id_ok(sync_str_t s);
+static sync_rc_t sync_doc_set_source(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_plan(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_allowed(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_allowed_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_allowed_op(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+
+
+/* A client speaks JSON; what wraps it is a map's matter. */
+
+static const sync_doc_word_t  sync_doc_source_format_words[] = {
+    { "json",           SYNC_FORMAT_JSON, 0 },
+    { "odata-v2",       0, 1 },
+    { "odata-v4",       0, 1 },
+    { "json-rpc",       0, 1 },
+    { "xml",            0, 1 },
+    { "soap-1.1",       0, 1 },
+    { "soap-1.2",       0, 1 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_source_formats = {
+    "format", sync_doc_source_format_words
+};
+
+
+/* What a client may be allowed: "find" is a connector's own. */
+
+static const sync_doc_word_t  sync_doc_op_words[] = {
+    { "create",         SYNC_OP_CREATE, 0 },
+    { "read",           SYNC_OP_READ, 0 },
+    { "replace",        SYNC_OP_REPLACE, 0 },
+    { "update",         SYNC_OP_UPDATE, 0 },
+    { "delete",         SYNC_OP_DELETE, 0 },
+    { "list",           SYNC_OP_LIST, 0 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_ops = {
+    "operation", sync_doc_op_words
+};
+
+
+static const sync_doc_list_of_t  sync_doc_secret_list = {
+    sync_doc_set_secret, NULL, 0
+};
+
+
+static const sync_doc_member_t  sync_doc_plan_table[] = {
+
+    { "limits", SYNC_DOC_ARRAY, SYNC_DOC_REQUIRED, sync_doc_set_limits,
+      offsetof(sync_doc_plan_rec_t, limits), NULL },
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_limit_table[] = {
+
+    { "rate", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_rate, 0, NULL },
+    { "burst", SYNC_DOC_INTEGER, 0, sync_doc_set_burst, 0, NULL },
+
+    sync_doc_later("quota"),
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_source_table[] = {
+
+    { "format", SYNC_DOC_STRING, 0, sync_doc_set_word,
+      offsetof(sync_doc_source_rec_t, format),
+      &sync_doc_source_formats },
+
+    { "maps", SYNC_DOC_OBJECT, SYNC_DOC_REQUIRED, sync_doc_set_maps, 0, NULL },
+
+    sync_doc_later("key"),
+    sync_doc_later("split"),
+    sync_doc_later("max"),
+    sync_doc_later("ack"),
+    sync_doc_later("schema"),
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_client_table[] = {
+
+    { "source", SYNC_DOC_STRING, 0, sync_doc_set_source, 0, NULL },
+    { "plan", SYNC_DOC_STRING, 0, sync_doc_set_plan, 0, NULL },
+    { "entities", SYNC_DOC_OBJECT, 0, sync_doc_set_allowed, 0, NULL },
+
+    { "api_keys", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      offsetof(sync_doc_client_rec_t, api_keys), &sync_doc_secret_list },
+
+    sync_doc_later("signature"),
+    sync_doc_later("secrets"),
+
+    sync_doc_last
+};
+
+
+sync_rc_t
+sync_doc_set_plans(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t    rc;
+    sync_doc_t  *head = rec;
+
+    (void) m;
+
+    head->plans.n = (uint32_t) sync_value_count(v);
+
+    rc = sync_doc_room(c, head->plans.n, sizeof(sync_doc_plan_rec_t),
+                       &head->plans.off);
+
+    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_plan_item, head) : rc;
+}
+
+
+static sync_rc_t
+sync_doc_plan_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t             rc;
+    sync_doc_t           *head = data;
+    sync_doc_plan_rec_t   rec;
+
+    memset(&rec, 0, sizeof(rec));
+
+    rc = sync_doc_name_of(c, "plan", name, &rec.name);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_OBJECT);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_walk(c, v, sync_doc_plan_table, &rec);
+    }
+
+    if (rc == SYNC_OK) {
+        sync_doc_write(c, head->plans.off, i, &rec, sizeof(rec));
+    }
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_doc_set_limits(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t             rc;
+    sync_doc_plan_rec_t  *plan = rec;
+
+    (void) m;
+
+    if (sync_value_count(v) > SYNC_DOC_LIMITS) {
+        return sync_doc_refuse(c, "value", "has more than %d limits",
+                               SYNC_DOC_LIMITS);
+    }
+
+    plan->limits.n = (uint32_t) sync_value_count(v);
+
+    rc = sync_doc_room(c, plan->limits.n, sizeof(sync_doc_limit_t),
+                       &plan->limits.off);
+
+    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_limit_item, plan) : rc;
+}
+
+
+static sync_rc_t
+sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t               rc;
+    sync_gcra_t             gcra;
+    sync_error_t            err;
+    sync_doc_limit_t        limit;
+    sync_doc_plan_rec_t    *plan = data;
+    sync_doc_limit_fill_t   fill;
+
+    (void) name;
+
+    memset(&fill, 0, sizeof(fill));
+
+    rc = sync_doc_kind(c, v, SYNC_DOC_OBJECT);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_walk(c, v, sync_doc_limit_table, &fill);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    limit.count = fill.rate.count;
+    limit.per_us = (uint64_t) fill.rate.per;
+    limit.burst = fill.burst ? (uint64_t) fill.burst : fill.rate.count;
+
+    /* refused here, so that no request finds a limit that cannot be */
+
+    rc = sync_gcra_init(&gcra, fill.rate.count, fill.rate.per,
+                        (uint32_t) limit.burst, &err);
+
+    if (rc == SYNC_NO) {
+        return sync_doc_refuse(c, "value", "%s", err.text);
+    }
+
+    if (rc == SYNC_OK) {
+        sync_doc_write(c, plan->limits.off, i, &limit, sizeof(limit));
+    }
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_doc_set_rate(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_error_t            err;
+    sync_doc_limit_fill_t  *fill = rec;
+
+    (void) m;
+
+    if (sync_rate_parse(&fill->rate, sync_value_str(v), &err) != SYNC_OK) {
+        return sync_doc_refuse(c, "value", "%s", err.text);
+    }
+
+    if (fill->rate.unit == SYNC_PER_MONTH) {
+        return sync_doc_refuse(c, "value", "a rate is by second, minute, hour, "
+                               "day or week; what counts by the calendar is a "
+                               "quota");
+    }
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_burst(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_doc_limit_fill_t  *fill = rec;
+
+    (void) m;
+    (void) sync_value_int(v, &fill->burst);
+
+    if (fill->burst < 1 || fill->burst > UINT32_MAX) {
+        return sync_doc_refuse(c, "value", "a burst is from 1 to %lu",
+                               (unsigned long) UINT32_MAX);
+    }
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_doc_canonical(sync_doc_compile_t *c, uint32_t n, sync_doc_ref_t *sources)
+{
+    sync_rc_t              rc;
+    sync_doc_source_rec_t  rec;
+
+    memset(&rec, 0, sizeof(rec));
+    sources->n = n;
+
+    rc = sync_doc_room(c, n, sizeof(rec), &sources->off);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_string(c, sync_str_lit("canonical"), &rec.name);
+    }
+
+    if (rc == SYNC_OK) {
+        sync_doc_write(c, sources->off, SYNC_DOC_CANONICAL, &rec, sizeof(rec));
+    }
+
+    return rc;
+}
+
+
+sync_rc_t
+sync_doc_set_sources(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t    rc;
+    sync_doc_t  *head = rec;
+
+    (void) m;
+
+    rc = sync_doc_canonical(c, (uint32_t) sync_value_count(v) + 1,
+                            &head->sources);
+
+    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_source_item, head)
+                         : rc;
+}
+
+
+static sync_rc_t
+sync_doc_source_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t               rc;
+    sync_doc_t             *head = data;
+    sync_doc_source_rec_t   rec;
+
+    memset(&rec, 0, sizeof(rec));
+
+    if (sync_str_is(name, "canonical")) {
+        return sync_doc_refuse(c, "value", "\"canonical\" is always there and "
+                               "has no maps; name this source otherwise");
+    }
+
+    rc = sync_doc_name_of(c, "source", name, &rec.name);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_OBJECT);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_walk(c, v, sync_doc_source_table, &rec);
+    }
+
+    if (rc == SYNC_OK) {
+        sync_doc_write(c, head->sources.off, i + 1, &rec, sizeof(rec));
+    }
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_doc_set_maps(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    (void) m;
+
+    return sync_doc_each(c, v, sync_doc_map_item, rec);
+}
+
+
+static sync_rc_t
+sync_doc_map_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    uint32_t                entity;
+    sync_rc_t               rc;
+    sync_doc_member_t       m;
+    sync_doc_source_rec_t  *rec = data;
+
+    (void) i;
+
+    rc = sync_doc_word(c, &sync_doc_entities, name, 1, &entity);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_STRING);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    memset(&m, 0, sizeof(m));
+
+    return sync_doc_set_library(c, v, &m, &rec->maps[entity]);
+}
+
+
+/* Read into the arena first: they stand in the block by their ids' order. */
+
+sync_rc_t
+sync_doc_set_clients(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    uint32_t                 i, n;
+    sync_rc_t                rc;
+    sync_doc_t              *head = rec;
+    sync_doc_client_fill_t  *fill;
+
+    (void) m;
+
+    n = (uint32_t) sync_value_count(v);
+
+    if (n == 0) {
+        return SYNC_OK;
+    }
+
+    fill = sync_calloc(c->arena, n * sizeof(sync_doc_client_fill_t));
+    if (fill == NULL) {
+        return SYNC_FAULT;
+    }
+
+    rc = sync_doc_room(c, n, sizeof(sync_doc_client_rec_t),
+                       &head->clients.off);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_each(c, v, sync_doc_client_item, fill);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    qsort(fill, n, sizeof(sync_doc_client_fill_t), sync_doc_client_order);
+
+    for (i = 0; i < n; i++) {
+        sync_doc_write(c, head->clients.off, i, &fill[i].rec,
+                       sizeof(sync_doc_client_rec_t));
+    }
+
+    head->clients.n = n;
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_client_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t                rc;
+    sync_doc_client_fill_t  *fill = data;
+
+    fill += i;
+    fill->id = name;
+    fill->rec.source = SYNC_DOC_CANONICAL;
+    fill->rec.plan = SYNC_DOC_NONE;
+
+    if (!sync_doc_client_id_ok(name)) {
+        return sync_doc_refuse(c, "value", "is not a client's id: 1 to %d of "
+                               "letters, digits and \"_.:@/~-\"",
+                               SYNC_DOC_CLIENT);
+    }
+
+    rc = sync_doc_string(c, name, &fill->rec.id);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_OBJECT);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_walk(c, v, sync_doc_client_table, &fill->rec);
+    }
+
+    return rc;
+}
+
+
+static int
+sync_doc_client_order(const void *a, const void *b)
+{
+    return sync_doc_compare(((const sync_doc_client_fill_t *) a)->id,
+                            ((const sync_doc_client_fill_t *) b)->id);
+}
+
+
+/* Ids are the issuers' to choose: longer, and of more, than our own names. */
+
+static int
+sync_doc_client_id_ok(sync_str_t s)
+{
+    size_t         i;
+    unsigned char  ch;
+
+    for (i = 0; i < s.len; i++) {
+        ch = s.data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+              || (ch >= '0' && ch <= '9') || (ch && strchr("_.:@/~-", ch))))
+        {
+            return 0;
+        }
+    }
+
+    return s.len > 0 && s.len <= SYNC_DOC_CLIENT;
+}
+
+
+static sync_rc_t
+sync_doc_set_source(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_str_t              s;
+    sync_doc_client_rec_t  *client = rec;
+
+    (void) m;
+
+    s = sync_value_str(v);
+
+    if (sync_doc_find(c, c->head.sources, sizeof(sync_doc_source_rec_t), s,
+                      &client->source)
+        != SYNC_OK)
+    {
+        return sync_doc_no_such(c, "source", c->head.sources,
+                                sizeof(sync_doc_source_rec_t), s);
+    }
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_plan(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_str_t              s;
+    sync_doc_client_rec_t  *client = rec;
+
+    (void) m;
+
+    s = sync_value_str(v);
+
+    if (sync_doc_find(c, c->head.plans, sizeof(sync_doc_plan_rec_t), s,
+                      &client->plan)
+        != SYNC_OK)
+    {
+        return sync_doc_no_such(c, "plan", c->head.plans,
+                                sizeof(sync_doc_plan_rec_t), s);
+    }
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_allowed(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    (void) m;
+
+    return sync_doc_each(c, v, sync_doc_allowed_item, rec);
+}
+
+
+static sync_rc_t
+sync_doc_allowed_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t               rc;
+    sync_doc_shown_t        shown;
+    sync_doc_allowed_t      allowed;
+    sync_doc_source_rec_t   source;
+
+    (void) i;
+
+    allowed.rec = data;
+
+    rc = sync_doc_word(c, &sync_doc_entities, name, 1, &allowed.entity);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_ARRAY);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    memcpy(&source, c->block + c->head.sources.off
+                    + allowed.rec->source * sizeof(source), sizeof(source));
+
+    if (allowed.rec->source != SYNC_DOC_CANONICAL
+        && source.maps[allowed.entity].n == 0)
+    {
+        return sync_doc_refuse(c, "reference", "source \"%s\" has no map for "
+                               "this entity",
+                               sync_doc_show(&shown,
+                                             sync_doc_now(c, source.name)));
+    }
+
+    return sync_doc_each(c, v, sync_doc_allowed_op, &allowed);
+}
+
+
+static sync_rc_t
+sync_doc_allowed_op(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    uint32_t             op;
+    sync_rc_t            rc;
+    sync_doc_allowed_t  *allowed = data;
+
+    (void) name;
+    (void) i;
+
+    rc = sync_doc_kind(c, v, SYNC_DOC_STRING);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_word(c, &sync_doc_ops, sync_value_str(v), 0, &op);
+    }
+
+    if (rc == SYNC_OK) {
+        allowed->rec->operations[allowed->entity] |=
+                                                (uint8_t) sync_op_bit(op);
+    }
+
+    return rc;
+}

@@ -1,0 +1,850 @@
+
+/*
+ * Connectors: where a target is, how it is spoken to, and what may be asked of
+ * it for which entity.
+ */
+
+
+#include "sync_doc_grammar.h"
+#include "sync_template.h"
+
+
+/* One operation while it is read. */
+
+typedef struct {
+    sync_doc_operation_rec_t  rec;
+    sync_op_e                 op;
+    unsigned                  uses;      /* of the template */
+    unsigned                  post:1;
+} sync_doc_op_fill_t;
+
+/*
+ * A connector while it is read: what its templates use is judged against its
+ * idempotency, whichever of the two was read first.
+ */
+
+typedef struct {
+    sync_doc_connector_rec_t  rec;
+    sync_doc_entity_rec_t     entity;    /* the one that is read */
+    unsigned                  as:1;      /* "as" was said */
+    unsigned                  post:1;    /* some create is a POST */
+} sync_doc_connector_fill_t;
+
+
+static sync_rc_t sync_doc_connector_item(sync_doc_compile_t *c,
+    sync_str_t name, const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_connector_whole(sync_doc_compile_t *c,
+    sync_doc_connector_fill_t *fill);
+static sync_rc_t sync_doc_set_upstream(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_path(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_credentials(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_kind(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_idempotency(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_send(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_as(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_transient(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_transient_item(sync_doc_compile_t *c,
+    sync_str_t name, const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_set_entities(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_entity_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_set_operation(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_request(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_request_fits(sync_doc_compile_t *c,
+    sync_doc_op_fill_t *fill, sync_str_t method);
+
+
+/*
+ * Never from client to connector or back: what says who the client is, what
+ * frames a message, what is ours, and what speaks of a body that we replace.
+ */
+
+static const char  *sync_doc_closed_headers[] = {
+    "authorization", "proxy-", "cookie", "set-cookie", "host", "connection",
+    "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect",
+    "content-length", "content-encoding", "content-type", "content-digest",
+    "content-md5", "digest", "repr-digest", "want-digest", "signature",
+    "signature-input", "dpop", "x-api-key", "idempotency-key",
+    "x-http-method", "x-http-method-override", "x-method-override",
+    "x-accel-", "x-sync-", NULL
+};
+
+static const sync_doc_headers_t  sync_doc_passed_headers = {
+    "never passes between client and connector", sync_doc_closed_headers
+};
+
+
+/* What a connector's own settings may not overwrite. */
+
+static const char  *sync_doc_framing_headers[] = {
+    "proxy-", "cookie", "set-cookie", "host", "connection", "keep-alive",
+    "te", "trailer", "transfer-encoding", "upgrade", "expect",
+    "content-length", "content-encoding", "content-type", "x-accel-",
+    "x-sync-", NULL
+};
+
+static const sync_doc_headers_t  sync_doc_own_headers = {
+    "is not a header for this", sync_doc_framing_headers
+};
+
+
+static const sync_doc_list_of_t  sync_doc_header_list = {
+    sync_doc_set_header, &sync_doc_passed_headers, 0
+};
+
+
+static const sync_doc_word_t  sync_doc_format_words[] = {
+    { "json",           SYNC_FORMAT_JSON, 0 },
+    { "odata-v2",       SYNC_FORMAT_ODATA_V2, 0 },
+    { "odata-v4",       0, 1 },
+    { "json-rpc",       0, 1 },
+    { "xml",            0, 1 },
+    { "soap-1.1",       0, 1 },
+    { "soap-1.2",       0, 1 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_formats = {
+    "format", sync_doc_format_words
+};
+
+
+static const sync_doc_word_t  sync_doc_as_words[] = {
+    { "uuid",           SYNC_AS_UUID, 0 },
+    { "uuid-hex",       SYNC_AS_UUID_HEX, 0 },
+    { "verbatim",       SYNC_AS_VERBATIM, 0 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_as = { "form", sync_doc_as_words };
+
+
+static const sync_doc_word_t  sync_doc_unknown_words[] = {
+    { "hold",           SYNC_UNKNOWN_HOLD, 0 },
+    { "resend",         SYNC_UNKNOWN_RESEND, 0 },
+    { "release",        SYNC_UNKNOWN_RELEASE, 0 },
+    { "probe",          0, 1 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_unknowns = {
+    "on_unknown", sync_doc_unknown_words
+};
+
+
+static const sync_doc_word_t  sync_doc_if_match_words[] = {
+    { "optional",       0, 0 },
+    { "required",       1, 0 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_if_match = {
+    "if_match", sync_doc_if_match_words
+};
+
+
+#define sync_doc_in(member)  offsetof(sync_doc_connector_rec_t, member)
+
+
+static const sync_doc_member_t  sync_doc_headers_table[] = {
+
+    { "request", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      sync_doc_in(request_headers), &sync_doc_header_list },
+
+    { "response", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      sync_doc_in(response_headers), &sync_doc_header_list },
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_basic_table[] = {
+
+    { "user", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_secret,
+      sync_doc_in(user), NULL },
+
+    { "password", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_secret,
+      sync_doc_in(password), NULL },
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_api_key_table[] = {
+
+    { "header", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_header,
+      sync_doc_in(key_header), &sync_doc_own_headers },
+
+    { "value", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_secret,
+      sync_doc_in(key_value), NULL },
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_credentials_table[] = {
+
+    { "basic", SYNC_DOC_OBJECT, 0, sync_doc_set_kind,
+      SYNC_CREDENTIALS_BASIC, sync_doc_basic_table },
+
+    { "api_key", SYNC_DOC_OBJECT, 0, sync_doc_set_kind,
+      SYNC_CREDENTIALS_API_KEY, sync_doc_api_key_table },
+
+    sync_doc_later("client_credentials"),
+    sync_doc_later("private_key_jwt"),
+    sync_doc_later("jwt_bearer"),
+    sync_doc_later("oauth1"),
+    sync_doc_later("body"),
+    sync_doc_later("wsse"),
+    sync_doc_later("certificate"),
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_idempotency_table[] = {
+
+    { "send", SYNC_DOC_STRING, 0, sync_doc_set_send,
+      sync_doc_in(send_header), &sync_doc_own_headers },
+
+    { "as", SYNC_DOC_STRING, 0, sync_doc_set_as,
+      sync_doc_in(as), &sync_doc_as },
+
+    { "on_unknown", SYNC_DOC_STRING, 0, sync_doc_set_word,
+      sync_doc_in(on_unknown), &sync_doc_unknowns },
+
+    { "max_run_time", SYNC_DOC_STRING, 0, sync_doc_set_duration,
+      sync_doc_in(max_run), NULL },
+
+    { "transient", SYNC_DOC_ARRAY, 0, sync_doc_set_transient, 0, NULL },
+
+    { "rolls_back", SYNC_DOC_BOOLEAN, 0, sync_doc_set_flag,
+      sync_doc_in(rolls_back), NULL },
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_connector_table[] = {
+
+    { "upstream", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_upstream,
+      sync_doc_in(upstream), NULL },
+
+    sync_doc_later("url"),
+
+    { "host", SYNC_DOC_STRING, 0, sync_doc_set_host,
+      sync_doc_in(host), "port" },
+
+    { "path", SYNC_DOC_STRING, 0, sync_doc_set_path,
+      sync_doc_in(path), NULL },
+
+    { "tls_name", SYNC_DOC_STRING, 0, sync_doc_set_host,
+      sync_doc_in(tls_name), NULL },
+
+    { "format", SYNC_DOC_STRING, 0, sync_doc_set_word,
+      sync_doc_in(format), &sync_doc_formats },
+
+    { "headers", SYNC_DOC_OBJECT, 0, sync_doc_set_object, 0,
+      sync_doc_headers_table },
+
+    { "credentials", SYNC_DOC_OBJECT, 0, sync_doc_set_credentials, 0, NULL },
+
+    sync_doc_later("session"),
+
+    { "idempotency", SYNC_DOC_OBJECT, 0, sync_doc_set_idempotency, 0, NULL },
+
+    { "entities", SYNC_DOC_OBJECT, SYNC_DOC_REQUIRED, sync_doc_set_entities,
+      sync_doc_in(entities), NULL },
+
+    sync_doc_last
+};
+
+
+/* An operation's offset is the operation. */
+
+static const sync_doc_member_t  sync_doc_entity_table[] = {
+
+    { "map", SYNC_DOC_STRING, 0, sync_doc_set_library,
+      offsetof(sync_doc_connector_fill_t, entity.map), NULL },
+
+    { "create", SYNC_DOC_ANY, 0, sync_doc_set_operation, SYNC_OP_CREATE,
+      NULL },
+    { "read", SYNC_DOC_ANY, 0, sync_doc_set_operation, SYNC_OP_READ, NULL },
+    { "replace", SYNC_DOC_ANY, 0, sync_doc_set_operation, SYNC_OP_REPLACE,
+      NULL },
+    { "update", SYNC_DOC_ANY, 0, sync_doc_set_operation, SYNC_OP_UPDATE,
+      NULL },
+    { "delete", SYNC_DOC_ANY, 0, sync_doc_set_operation, SYNC_OP_DELETE,
+      NULL },
+    { "list", SYNC_DOC_ANY, 0, sync_doc_set_operation, SYNC_OP_LIST, NULL },
+
+    sync_doc_later("find"),
+
+    sync_doc_last
+};
+
+
+static const sync_doc_member_t  sync_doc_operation_table[] = {
+
+    { "request", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_request, 0,
+      NULL },
+
+    { "if_match", SYNC_DOC_STRING, 0, sync_doc_set_word,
+      offsetof(sync_doc_op_fill_t, rec.if_match), &sync_doc_if_match },
+
+    sync_doc_later("action"),
+    sync_doc_later("items"),
+    sync_doc_later("next"),
+    sync_doc_later("query"),
+    sync_doc_later("hit"),
+
+    sync_doc_last
+};
+
+
+/* What a template must and may ask for, by operation. */
+
+typedef struct {
+    unsigned     get:1;                  /* sent as GET, others never are */
+    unsigned     one_of;                 /* at least one of these */
+    unsigned     may;
+    const char  *why;
+} sync_doc_op_rule_t;
+
+static const sync_doc_op_rule_t  sync_doc_op_rules[] = {
+
+    { 0, 0, SYNC_TEMPLATE_KEY|SYNC_TEMPLATE_PAYLOAD,
+      "what is created has no {id} yet" },
+
+    { 1, SYNC_TEMPLATE_ID, SYNC_TEMPLATE_ID,
+      "a read asks by {id} and by nothing else" },
+
+    { 0, SYNC_TEMPLATE_ID|SYNC_TEMPLATE_PAYLOAD,
+      SYNC_TEMPLATE_ID|SYNC_TEMPLATE_KEY|SYNC_TEMPLATE_PAYLOAD,
+      "what is replaced is named by {id} or {/pointer}" },
+
+    { 0, SYNC_TEMPLATE_ID|SYNC_TEMPLATE_PAYLOAD,
+      SYNC_TEMPLATE_ID|SYNC_TEMPLATE_KEY|SYNC_TEMPLATE_PAYLOAD,
+      "what is updated is named by {id} or {/pointer}" },
+
+    { 0, SYNC_TEMPLATE_ID, SYNC_TEMPLATE_ID,
+      "what is deleted is named by {id} and by nothing else" },
+
+    { 1, 0, 0, "a list has no placeholders" }
+};
+
+
+sync_rc_t
+sync_doc_set_connectors(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t    rc;
+    sync_doc_t  *head = rec;
+
+    (void) m;
+
+    head->connectors.n = (uint32_t) sync_value_count(v);
+
+    rc = sync_doc_room(c, head->connectors.n, sizeof(sync_doc_connector_rec_t),
+                       &head->connectors.off);
+
+    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_connector_item, head)
+                         : rc;
+}
+
+
+static sync_rc_t
+sync_doc_connector_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t                   rc;
+    sync_doc_t                 *head = data;
+    sync_doc_connector_fill_t   fill;
+
+    memset(&fill, 0, sizeof(fill));
+
+    rc = sync_doc_name_of(c, "connector", name, &fill.rec.name);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_OBJECT);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_walk(c, v, sync_doc_connector_table, &fill);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_connector_whole(c, &fill);
+    }
+
+    if (rc == SYNC_OK) {
+        sync_doc_write(c, head->connectors.off, i, &fill.rec,
+                       sizeof(fill.rec));
+    }
+
+    return rc;
+}
+
+
+/* Defaults, and what no member can tell alone. */
+
+static sync_rc_t
+sync_doc_connector_whole(sync_doc_compile_t *c,
+    sync_doc_connector_fill_t *fill)
+{
+    sync_str_t                 host;
+    unsigned char             *colon;
+    sync_doc_connector_rec_t  *rec = &fill->rec;
+
+    if (rec->on_unknown == SYNC_UNKNOWN_RESEND && rec->send == SYNC_SEND_NONE
+        && fill->post)
+    {
+        return sync_doc_refuse_at(c, "idempotency", "value", "\"resend\" would "
+                                  "create a second object: the target cannot "
+                                  "tell a POST from its repetition unless "
+                                  "\"send\" says how the key goes along");
+    }
+
+    if (rec->host.n == 0) {
+        rec->host = rec->upstream;
+    }
+
+    if (rec->tls_name.n == 0) {
+        host = sync_doc_now(c, rec->host);
+        colon = memchr(host.data, ':', host.len);
+
+        rec->tls_name = rec->host;
+
+        if (colon) {
+            rec->tls_name.n = (uint32_t) (colon - host.data);
+        }
+    }
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_upstream(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t         rc;
+    sync_str_t        s;
+    sync_doc_shown_t  shown;
+
+    s = sync_value_str(v);
+
+    rc = sync_doc_set_name(c, v, m, rec);
+
+    if (rc != SYNC_OK || c->options->upstream == NULL) {
+        return rc;
+    }
+
+    rc = c->options->upstream(c->options->data, s);
+
+    if (rc == SYNC_NO) {
+        return sync_doc_refuse(c, "reference", "there is no \"upstream %s\" in "
+                               "nginx.conf", sync_doc_show(&shown, s));
+    }
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_doc_set_path(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    size_t        i;
+    sync_rc_t     rc;
+    sync_str_t    s, code, text;
+    sync_error_t  err;
+
+    s = sync_value_str(v);
+
+    if (s.len < 2 || s.data[0] != '/' || s.data[s.len - 1] == '/'
+        || s.len > SYNC_DOC_TEXT)
+    {
+        return sync_doc_refuse(c, "value", "is not a path like \"/base\": with "
+                               "a \"/\" first and none last");
+    }
+
+    for (i = 0; i < s.len; i++) {
+        if (s.data[i] == '?' || s.data[i] == '{' || s.data[i] == '\'') {
+            return sync_doc_refuse(c, "value", "has a query, a quote or a "
+                                   "placeholder, which belong to the requests "
+                                   "of entities");
+        }
+    }
+
+    /* what else a path may be, templates know */
+
+    text.len = s.len + sizeof("GET ") - 1;
+    text.data = sync_alloc(c->arena, text.len);
+
+    if (text.data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    memcpy(text.data, "GET ", sizeof("GET ") - 1);
+    memcpy(text.data + sizeof("GET ") - 1, s.data, s.len);
+
+    rc = sync_template_compile(c->arena, text, &code, &err);
+
+    if (rc == SYNC_NO) {
+        return sync_doc_refuse(c, "value", "%s", err.text);
+    }
+
+    return rc == SYNC_OK
+           ? sync_doc_string(c, s, (sync_doc_ref_t *)
+                                   (void *) ((unsigned char *) rec
+                                             + m->offset))
+           : rc;
+}
+
+
+static sync_rc_t
+sync_doc_set_credentials(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t  rc;
+
+    (void) m;
+
+    rc = sync_doc_walk(c, v, sync_doc_credentials_table, rec);
+
+    if (rc == SYNC_OK && sync_value_count(v) != 1) {
+        return sync_doc_refuse(c, "value", "names %s; it is exactly one of "
+                               "\"basic\" and \"api_key\"",
+                               sync_value_count(v) ? "several" : "none");
+    }
+
+    return rc;
+}
+
+
+/* The table's offset is the kind. */
+
+static sync_rc_t
+sync_doc_set_kind(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_doc_connector_rec_t  *connector = rec;
+
+    connector->credentials = (uint32_t) m->offset;
+
+    return sync_doc_walk(c, v, m->data, rec);
+}
+
+
+static sync_rc_t
+sync_doc_set_idempotency(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t                   rc;
+    sync_doc_connector_fill_t  *fill = rec;
+
+    (void) m;
+
+    rc = sync_doc_walk(c, v, sync_doc_idempotency_table, rec);
+
+    if (rc == SYNC_OK && fill->as && fill->rec.send == SYNC_SEND_NONE) {
+        return sync_doc_refuse_at(c, "as", "value", "says in which form a key "
+                                  "is sent, but \"send\" does not send it");
+    }
+
+    return rc;
+}
+
+
+/* "none", "path" or "header:NAME" */
+
+static sync_rc_t
+sync_doc_set_send(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t                   rc;
+    sync_str_t                  s;
+    sync_doc_connector_rec_t   *connector = rec;
+
+    s = sync_value_str(v);
+
+    if (sync_str_is(s, "none")) {
+        connector->send = SYNC_SEND_NONE;
+        return SYNC_OK;
+    }
+
+    if (sync_str_is(s, "path")) {
+        connector->send = SYNC_SEND_PATH;
+        return SYNC_OK;
+    }
+
+    if (!sync_str_starts(s, "header:")) {
+        return sync_doc_refuse(c, "value", "should be \"header:NAME\", "
+                               "\"path\" or \"none\"");
+    }
+
+    s.data += sizeof("header:") - 1;
+    s.len -= sizeof("header:") - 1;
+
+    rc = sync_doc_header(c, s, m->data, &connector->send_header);
+
+    connector->send = SYNC_SEND_HEADER;
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_doc_set_as(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_doc_connector_fill_t  *fill = rec;
+
+    fill->as = 1;
+
+    return sync_doc_set_word(c, v, m, rec);
+}
+
+
+static sync_rc_t
+sync_doc_set_transient(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    (void) m;
+
+    return sync_doc_each(c, v, sync_doc_transient_item, rec);
+}
+
+
+static sync_rc_t
+sync_doc_transient_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    int64_t                    status;
+    sync_rc_t                  rc;
+    sync_doc_connector_rec_t  *rec = data;
+
+    (void) name;
+    (void) i;
+
+    rc = sync_doc_kind(c, v, SYNC_DOC_INTEGER);
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    (void) sync_value_int(v, &status);
+
+    if (status < SYNC_DOC_STATUS_FIRST || status > SYNC_DOC_STATUS_LAST) {
+        return sync_doc_refuse(c, "value", "is not a status from %d to %d",
+                               SYNC_DOC_STATUS_FIRST, SYNC_DOC_STATUS_LAST);
+    }
+
+    status -= SYNC_DOC_STATUS_FIRST;
+    rec->transient[status / 32] |= 1u << (status % 32);
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_entities(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t                   rc;
+    sync_doc_connector_fill_t  *fill = rec;
+
+    (void) m;
+
+    if (sync_value_count(v) == 0) {
+        return sync_doc_refuse(c, "value", "is empty: a connector without "
+                               "entities is for nothing");
+    }
+
+    fill->rec.entities.n = (uint32_t) sync_value_count(v);
+
+    rc = sync_doc_room(c, fill->rec.entities.n, sizeof(sync_doc_entity_rec_t),
+                       &fill->rec.entities.off);
+
+    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_entity_item, fill)
+                         : rc;
+}
+
+
+static sync_rc_t
+sync_doc_entity_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    unsigned                    op, known;
+    sync_rc_t                   rc;
+    sync_doc_connector_fill_t  *fill = data;
+
+    memset(&fill->entity, 0, sizeof(fill->entity));
+
+    rc = sync_doc_word(c, &sync_doc_entities, name, 1, &fill->entity.entity);
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_kind(c, v, SYNC_DOC_OBJECT);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_doc_walk(c, v, sync_doc_entity_table, fill);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    known = 0;
+
+    for (op = 0; op < SYNC_OPS; op++) {
+        known += fill->entity.ops[op].code.n != 0;
+    }
+
+    if (known == 0) {
+        return sync_doc_refuse(c, "missing-member", "names no operation; at "
+                               "least one of create, read, replace, update, "
+                               "delete and list");
+    }
+
+    sync_doc_write(c, fill->rec.entities.off, i, &fill->entity,
+                   sizeof(fill->entity));
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_operation(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    int                         path;
+    sync_rc_t                   rc;
+    sync_doc_op_fill_t          op;
+    sync_doc_connector_fill_t  *fill = rec;
+
+    memset(&op, 0, sizeof(op));
+    op.op = (sync_op_e) m->offset;
+
+    if (sync_value_type(v) == SYNC_VALUE_OBJECT) {
+        rc = sync_doc_walk(c, v, sync_doc_operation_table, &op);
+
+    } else if (sync_value_type(v) == SYNC_VALUE_STRING) {
+        rc = sync_doc_set_request(c, v, NULL, &op);
+
+    } else {
+        rc = sync_doc_refuse(c, "type", "should be a request like \"POST "
+                             "/orders\" or an object with one");
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    if (sync_value_get(v, "if_match") && op.op != SYNC_OP_REPLACE
+        && op.op != SYNC_OP_UPDATE && op.op != SYNC_OP_DELETE)
+    {
+        return sync_doc_refuse_at(c, "if_match", "value", "belongs to replace, "
+                                  "update and delete");
+    }
+
+    /* idempotency stands before entities in the table: send is known */
+
+    path = (fill->rec.send == SYNC_SEND_PATH);
+
+    if ((op.uses & SYNC_TEMPLATE_KEY) && !path) {
+        return sync_doc_refuse(c, "value", "has {idempotency_key}, but the "
+                               "connector's idempotency does not say "
+                               "\"send\": \"path\"");
+    }
+
+    if (op.op == SYNC_OP_CREATE && path && !(op.uses & SYNC_TEMPLATE_KEY)) {
+        return sync_doc_refuse(c, "value", "has no {idempotency_key}, but the "
+                               "connector's idempotency says \"send\": "
+                               "\"path\"");
+    }
+
+    if (op.op == SYNC_OP_CREATE && op.post) {
+        fill->post = 1;
+    }
+
+    fill->entity.ops[op.op] = op.rec;
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_request(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t            rc;
+    sync_str_t           code, method;
+    sync_error_t         err;
+    sync_doc_op_fill_t  *fill = rec;
+
+    (void) m;
+
+    rc = sync_template_compile(c->arena, sync_value_str(v), &code, &err);
+
+    if (rc == SYNC_NO) {
+        return sync_doc_refuse(c, "template", "%s, at byte %zu", err.text,
+                               err.offset);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    method = sync_template_method(code);
+
+    fill->uses = sync_template_uses(code);
+    fill->post = sync_str_is(method, "POST");
+
+    rc = sync_doc_request_fits(c, fill, method);
+
+    return rc == SYNC_OK ? sync_doc_string(c, code, &fill->rec.code) : rc;
+}
+
+
+static sync_rc_t
+sync_doc_request_fits(sync_doc_compile_t *c, sync_doc_op_fill_t *fill,
+    sync_str_t method)
+{
+    sync_str_t                 name;
+    const sync_doc_op_rule_t  *rule;
+
+    rule = &sync_doc_op_rules[fill->op];
+    name = sync_op_name(fill->op);
+
+    if (rule->get != sync_str_is(method, "GET")) {
+
+        if (rule->get) {
+            return sync_doc_refuse(c, "not-supported", "%.*s by another "
+                                   "method than GET is not supported by this "
+                                   "version", (int) name.len, name.data);
+        }
+
+        return sync_doc_refuse(c, "value", "%.*s changes something, and a GET "
+                               "does not", (int) name.len, name.data);
+    }
+
+    if ((fill->uses & ~rule->may)
+        || (rule->one_of && !(fill->uses & rule->one_of)))
+    {
+        return sync_doc_refuse(c, "template", "%s", rule->why);
+    }
+
+    return SYNC_OK;
+}
