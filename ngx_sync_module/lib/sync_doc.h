@@ -89,7 +89,9 @@ typedef struct sync_doc_s  sync_doc_t;
  *   NO     the document is broken.  err->pointer is an RFC 6901 pointer into
  *          the merged document, err->text says what is wrong and what would
  *          be right (never a secret); err->what is one of
- *            syntax, extends       the text, or a template of its chain
+ *            syntax, utf8, duplicate-member, too-deep, number-range
+ *                                  the text; err->offset counts in it
+ *            extends               a template of the chain
  *            unknown-member, missing-member, type, value
  *            not-supported         known, but not in this version
  *            reference             names something that does not exist
