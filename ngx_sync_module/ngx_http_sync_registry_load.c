@@ -1,0 +1,979 @@
+
+/*
+ * Documents: from a file to a tenant that answers.
+ */
+
+
+#include "ngx_http_sync_registry_parts.h"
+
+#include <stdio.h>
+
+
+typedef struct {
+    ngx_http_sync_registry_t  *reg;
+    ngx_http_sync_deps_t       deps;
+    ngx_log_t                 *log;
+} ngx_http_sync_load_t;
+
+
+static ngx_int_t ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_str_t *text, ngx_http_sync_load_t *load,
+    ngx_http_sync_tenant_t **t, char **error);
+static sync_rc_t ngx_http_sync_load_upstream(void *data, sync_str_t name);
+static sync_rc_t ngx_http_sync_load_library(void *data, sync_str_t path);
+static sync_rc_t ngx_http_sync_load_template(void *data, sync_arena_t *arena,
+    sync_str_t path, sync_str_t *text);
+static ngx_int_t ngx_http_sync_load_maps(ngx_http_sync_load_t *load,
+    ngx_http_sync_tenant_t *t, char **error);
+static ngx_int_t ngx_http_sync_load_map(ngx_http_sync_load_t *load,
+    ngx_http_sync_tenant_t *t, sync_str_t path, char **error);
+static ngx_int_t ngx_http_sync_load_keys(ngx_http_sync_load_t *load,
+    ngx_http_sync_tenant_t *t, sync_arena_t *arena, char **error);
+static uint64_t ngx_http_sync_load_generation(ngx_str_t *text,
+    ngx_http_sync_deps_t *deps);
+static ngx_int_t ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_http_sync_tenant_t *t, ngx_log_t *log,
+    char **error);
+static ngx_int_t ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, const sync_doc_t *doc, char **error);
+static ngx_int_t ngx_http_sync_slot_name(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, char kind, ngx_str_t *name, char **error);
+static void ngx_http_sync_slot_release(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, const sync_doc_t *gone,
+    const sync_doc_t *stays);
+static void ngx_http_sync_slot_forget(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot);
+static void ngx_http_sync_slot_refuse(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, char *error, ngx_log_t *log);
+
+
+#define NGX_HTTP_SYNC_LOAD_BLOCK  16384
+
+
+ngx_int_t
+ngx_http_sync_slot_load(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_log_t *log)
+{
+    char                    *path, *error;
+    u_char                   digest[SYNC_SHA256_LEN];
+    ngx_int_t                rc;
+    ngx_str_t                text, file;
+    const char              *why;
+    ngx_http_sync_load_t     load;
+    ngx_http_sync_tenant_t  *t;
+
+    file.len = slot->node.key.len + 5;
+    file.data = slot->node.key.data;                 /* ".json" is behind */
+
+    path = ngx_http_sync_path(&reg->tenants, &file);
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_sync_read(path, NULL, NGX_HTTP_SYNC_DOCUMENT_MAX, &text,
+                            &slot->stamp, &why);
+    free(path);
+
+    if (rc != NGX_OK) {
+        error = ngx_http_sync_text("it cannot be read: %s", why);
+        if (error == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_sync_slot_refuse(reg, slot, error, log);
+
+        return NGX_DECLINED;
+    }
+
+    sync_sha256(text.data, text.len, digest);
+
+    if (slot->tenant != NULL && slot->error == NULL
+        && ngx_memcmp(digest, slot->digest, sizeof(digest)) == 0
+        && !ngx_http_sync_slot_changed(reg, slot))
+    {
+        /* touched, and nothing else */
+        free(text.data);
+        return NGX_OK;
+    }
+
+    ngx_memzero(&load, sizeof(ngx_http_sync_load_t));
+    load.reg = reg;
+    load.log = log;
+
+    t = NULL;
+    error = NULL;
+
+    rc = ngx_http_sync_slot_compile(reg, slot, &text, &load, &t, &error);
+
+    sync_wipe(text.data, text.len);
+    free(text.data);
+
+    /* also a broken document is looked at again when a file of it changes */
+
+    ngx_http_sync_deps_clear(&slot->deps);
+    free(slot->deps.elts);
+    slot->deps = load.deps;
+
+    ngx_memcpy(slot->digest, digest, sizeof(digest));
+    slot->contested = 0;
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_slot_take(reg, slot, t, log, &error);
+    }
+
+    if (rc == NGX_OK) {
+        if (slot->error != NULL) {
+            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                          "registry: tenant document \"%V/%V.json\" is good "
+                          "again", &reg->tenants, &slot->node.key);
+            free(slot->error);
+            slot->error = NULL;
+        }
+
+        reg->loads++;
+
+        return NGX_OK;
+    }
+
+    ngx_http_sync_tenant_drop(t);
+
+    if (error == NULL) {
+        /* no memory: try again at the next scan */
+        slot->stamp.inode = 0;
+        return NGX_ERROR;
+    }
+
+    ngx_http_sync_slot_refuse(reg, slot, error, log);
+
+    return NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_http_sync_slot_changed(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot)
+{
+    char                         *path, *folder;
+    ngx_str_t                     dir, id;
+    ngx_uint_t                    changed;
+    ngx_http_sync_stamp_t         stamp;
+    ngx_http_sync_secret_file_t  *s;
+
+    if (ngx_http_sync_deps_changed(&slot->deps)) {
+        return 1;
+    }
+
+    if (slot->tenant == NULL || slot->tenant->secrets == NULL) {
+        return 0;
+    }
+
+    id.len = slot->id.key.len;
+    id.data = slot->id.key.data;
+
+    folder = ngx_http_sync_path(&reg->secrets, &id);
+    if (folder == NULL) {
+        return 0;
+    }
+
+    dir.data = (u_char *) folder;
+    dir.len = strlen(folder);
+    changed = 0;
+
+    for (s = slot->tenant->secrets; s != NULL && !changed; s = s->next) {
+        path = ngx_http_sync_path(&dir, &s->name);
+
+        if (path != NULL) {
+            (void) ngx_http_sync_stamp(path, &stamp);
+            changed = ngx_memcmp(&stamp, &s->stamp, sizeof(stamp)) != 0;
+            free(path);
+        }
+    }
+
+    free(folder);
+
+    return changed;
+}
+
+
+/* NGX_OK: *t has one reference; NGX_DECLINED: *error, NULL: no memory. */
+
+static ngx_int_t
+ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_str_t *text, ngx_http_sync_load_t *load,
+    ngx_http_sync_tenant_t **tp, char **error)
+{
+    size_t                   size;
+    u_char                  *p;
+    uint32_t                 issuers;
+    ngx_int_t                rc;
+    sync_rc_t                src;
+    sync_str_t               name, block;
+    sync_error_t             err;
+    sync_arena_t            *arena;
+    sync_doc_options_t       options;
+    ngx_http_sync_tenant_t  *t;
+
+    arena = sync_arena_create(NGX_HTTP_SYNC_LOAD_BLOCK);
+    if (arena == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(&options, sizeof(sync_doc_options_t));
+    options.upstream = ngx_http_sync_load_upstream;
+    options.library = ngx_http_sync_load_library;
+    options.load = ngx_http_sync_load_template;
+    options.data = load;
+
+    ngx_memzero(&err, sizeof(sync_error_t));
+
+    name.len = slot->node.key.len;
+    name.data = slot->node.key.data;
+
+    src = sync_doc_load(arena, name,
+                        (sync_str_t) { text->len, text->data }, &options,
+                        &block, &err);
+
+    if (src != SYNC_OK) {
+        if (src == SYNC_NO) {
+            *error = ngx_http_sync_text("at \"%.*s\": %s (%s)",
+                                        (int) err.pointer.len,
+                                        err.pointer.data ? err.pointer.data
+                                                         : (u_char *) "",
+                                        err.text, err.what);
+        }
+
+        sync_arena_destroy(arena);
+        return NGX_DECLINED;
+    }
+
+    /* the tenant and its document in one piece */
+
+    size = ngx_align(sizeof(ngx_http_sync_tenant_t), 16);
+    rc = NGX_DECLINED;
+
+    t = ngx_calloc(size + block.len, load->log);
+    if (t == NULL) {
+        goto done;
+    }
+
+    p = (u_char *) t + size;
+    ngx_memcpy(p, block.data, block.len);
+
+    t->refs = 1;
+    t->reg = reg;
+    t->doc = sync_doc_open((sync_str_t) { block.len, p });
+
+    *tp = t;
+
+    if (t->doc == NULL) {
+        goto done;
+    }
+
+    issuers = sync_doc_issuers(t->doc);
+
+    if (issuers) {
+        t->keys = ngx_calloc(issuers * sizeof(ngx_http_sync_keys_t *),
+                             load->log);
+        if (t->keys == NULL) {
+            goto done;
+        }
+    }
+
+    if (ngx_http_sync_load_maps(load, t, error) != NGX_OK
+        || ngx_http_sync_load_keys(load, t, arena, error) != NGX_OK)
+    {
+        goto done;
+    }
+
+    t->generation = ngx_http_sync_load_generation(text, &load->deps);
+
+    rc = NGX_OK;
+
+done:
+
+    sync_arena_destroy(arena);
+
+    return rc;
+}
+
+
+static sync_rc_t
+ngx_http_sync_load_upstream(void *data, sync_str_t name)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    ngx_uint_t                       i;
+    ngx_http_upstream_srv_conf_t   **uscf;
+
+    uscf = load->reg->upstreams->upstreams.elts;
+
+    for (i = 0; i < load->reg->upstreams->upstreams.nelts; i++) {
+        if ((uscf[i]->flags & NGX_HTTP_UPSTREAM_CREATE)
+            && uscf[i]->host.len == name.len
+            && ngx_strncasecmp(uscf[i]->host.data, name.data, name.len) == 0)
+        {
+            return SYNC_OK;
+        }
+    }
+
+    return SYNC_NO;
+}
+
+
+static sync_rc_t
+ngx_http_sync_load_library(void *data, sync_str_t path)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    ngx_http_sync_file_t  *f;
+
+    f = ngx_http_sync_file(load->reg, path, load->log);
+
+    if (f == NULL || ngx_http_sync_deps_add(&load->deps, f) != NGX_OK) {
+        return SYNC_FAULT;
+    }
+
+    return f->there ? SYNC_OK : SYNC_NO;
+}
+
+
+static sync_rc_t
+ngx_http_sync_load_template(void *data, sync_arena_t *arena, sync_str_t path,
+    sync_str_t *text)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    char                   *name;
+    sync_rc_t               rc;
+    ngx_str_t               t, key;
+    const char             *why;
+    ngx_http_sync_stamp_t   stamp;
+
+    rc = ngx_http_sync_load_library(data, path);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    key.len = path.len;
+    key.data = path.data;
+
+    name = ngx_http_sync_path(&load->reg->library, &key);
+    if (name == NULL) {
+        return SYNC_FAULT;
+    }
+
+    if (ngx_http_sync_read(name, (char *) load->reg->library.data,
+                           NGX_HTTP_SYNC_LIBRARY_MAX, &t, &stamp, &why)
+        != NGX_OK)
+    {
+        free(name);
+        return SYNC_NO;
+    }
+
+    free(name);
+
+    *text = sync_strdup(arena, (sync_str_t) { t.len, t.data });
+    free(t.data);
+
+    return text->data != NULL ? SYNC_OK : SYNC_FAULT;
+}
+
+
+/* All maps that sources and connectors name. */
+
+static ngx_int_t
+ngx_http_sync_load_maps(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
+    char **error)
+{
+    uint32_t           i, n;
+    unsigned           operations;
+    sync_str_t         path;
+    sync_entity_e      e;
+    sync_doc_source_t  source;
+
+    n = sync_doc_sources(t->doc);
+
+    for (i = 0; i < n; i++) {
+        if (sync_doc_source_at(t->doc, i, &source) != SYNC_OK) {
+            continue;
+        }
+
+        for (e = 0; e < SYNC_ENTITIES; e++) {
+            if (ngx_http_sync_load_map(load, t, source.maps[e], error)
+                != NGX_OK)
+            {
+                return NGX_DECLINED;
+            }
+        }
+    }
+
+    n = sync_doc_connectors(t->doc);
+
+    for (i = 0; i < n; i++) {
+        for (e = 0; e < SYNC_ENTITIES; e++) {
+            if (sync_doc_connector_entity(t->doc, i, e, &path, &operations)
+                != SYNC_OK)
+            {
+                continue;
+            }
+
+            if (ngx_http_sync_load_map(load, t, path, error) != NGX_OK) {
+                return NGX_DECLINED;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_load_map(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
+    sync_str_t path, char **error)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    ngx_http_sync_file_t       *f;
+    ngx_http_sync_named_map_t  *maps;
+
+    if (path.len == 0) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < t->nmaps; i++) {
+        if (sync_str_eq(t->maps[i].path, path)) {
+            return NGX_OK;
+        }
+    }
+
+    f = ngx_http_sync_file(load->reg, path, load->log);
+    if (f == NULL) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_sync_file_map(load->reg, f, load->log);
+
+    for (i = 0; i < f->bases.nelts; i++) {
+        if (ngx_http_sync_deps_add(&load->deps, f->bases.elts[i].file)
+            != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
+    }
+
+    if (rc != NGX_OK) {
+        if (rc == NGX_DECLINED) {
+            *error = ngx_http_sync_text("%s", f->map_error);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    maps = realloc(t->maps, (t->nmaps + 1) * sizeof(*maps));
+    if (maps == NULL) {
+        return NGX_DECLINED;
+    }
+
+    t->maps = maps;
+    maps[t->nmaps].path = path;
+    maps[t->nmaps].mapping = f->map;
+    t->nmaps++;
+
+    f->map->refs++;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Key sets are judged here and let go: of many tenants few are awake, and
+ * keys are the largest part of one.
+ */
+
+static ngx_int_t
+ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
+    sync_arena_t *arena, char **error)
+{
+    uint32_t               i, n;
+    ngx_int_t              rc;
+    sync_rc_t              src;
+    sync_jwks_t           *set;
+    sync_error_t           err;
+    sync_doc_issuer_t      issuer;
+    ngx_http_sync_file_t  *f;
+
+    n = sync_doc_issuers(t->doc);
+
+    for (i = 0; i < n; i++) {
+        if (sync_doc_issuer_at(t->doc, i, &issuer) != SYNC_OK) {
+            continue;
+        }
+
+        if (issuer.kind == SYNC_JWKS_INLINE) {
+            ngx_memzero(&err, sizeof(err));
+
+            src = sync_jwks_parse(&set, arena, issuer.jwks, 0, &err);
+
+            if (src == SYNC_OK) {
+                sync_jwks_free(set);
+                continue;
+            }
+
+            if (src == SYNC_NO) {
+                *error = ngx_http_sync_text("at \"/issuers/%u/jwks%.*s\": "
+                                            "%s (%s)", i,
+                                            (int) err.pointer.len,
+                                            err.pointer.data
+                                                ? err.pointer.data
+                                                : (u_char *) "",
+                                            err.text, err.what);
+            }
+
+            return NGX_DECLINED;
+        }
+
+        f = ngx_http_sync_file(load->reg, issuer.jwks, load->log);
+        if (f == NULL) {
+            return NGX_DECLINED;
+        }
+
+        rc = ngx_http_sync_file_keys(load->reg, f, load->log);
+
+        if (rc == NGX_OK) {
+            if (f->keys->refs == 1) {
+                ngx_http_sync_keys_drop(f->keys);
+                f->keys = NULL;
+                f->keys_version = 0;
+            }
+
+            continue;
+        }
+
+        if (rc == NGX_DECLINED) {
+            *error = ngx_http_sync_text("at \"/issuers/%u/jwks\": %s", i,
+                                        f->keys_error);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static uint64_t
+ngx_http_sync_load_generation(ngx_str_t *text, ngx_http_sync_deps_t *deps)
+{
+    u_char                 digest[SYNC_SHA256_LEN];
+    uint64_t               generation;
+    ngx_uint_t             i;
+    sync_sha256_t          sha;
+    ngx_http_sync_file_t  *f;
+
+    sync_sha256_init(&sha);
+    sync_sha256_update(&sha, &text->len, sizeof(text->len));
+    sync_sha256_update(&sha, text->data, text->len);
+
+    for (i = 0; i < deps->nelts; i++) {
+        f = deps->elts[i].file;
+        sync_sha256_update(&sha, f->node.key.data, f->node.key.len);
+        sync_sha256_update(&sha, f->digest, sizeof(f->digest));
+    }
+
+    sync_sha256_final(&sha, digest);
+    ngx_memcpy(&generation, digest, sizeof(generation));
+
+    return generation;
+}
+
+
+/* Swaps a compiled tenant in, if its names are free. */
+
+static ngx_int_t
+ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_http_sync_tenant_t *t, ngx_log_t *log,
+    char **error)
+{
+    uint32_t                 i, nhosts, nissuers;
+    sync_str_t               s;
+    sync_doc_list_t          hosts;
+    sync_doc_issuer_t        issuer;
+    ngx_http_sync_node_t    *hn, *in;
+    ngx_http_sync_tenant_t  *old;
+
+    if (slot->tenant != NULL
+        && !sync_str_eq(sync_doc_id(slot->tenant->doc), sync_doc_id(t->doc)))
+    {
+        *error = ngx_http_sync_text("at \"/id\": a tenant's id never changes; "
+                                    "a new tenant is a new file (value)");
+        return NGX_DECLINED;
+    }
+
+    hosts = sync_doc_hosts(t->doc);
+    nhosts = hosts.n;
+    nissuers = sync_doc_issuers(t->doc);
+
+    hn = ngx_calloc((nhosts + 1) * sizeof(ngx_http_sync_node_t), log);
+    in = ngx_calloc((nissuers + 1) * sizeof(ngx_http_sync_node_t), log);
+
+    if (hn == NULL || in == NULL
+        || ngx_http_sync_slot_names(reg, slot, t->doc, error) != NGX_OK)
+    {
+        free(hn);
+        free(in);
+        return NGX_DECLINED;
+    }
+
+    old = slot->tenant;
+
+    ngx_http_sync_slot_forget(reg, slot);
+
+    slot->tenant = t;
+    slot->hosts = hn;
+    slot->nhosts = nhosts;
+    slot->issuers = in;
+    slot->nissuers = nissuers;
+
+    s = sync_doc_id(t->doc);
+    slot->id.key.len = s.len;
+    slot->id.key.data = s.data;
+    slot->id.value = slot;
+    ngx_http_sync_table_insert(&reg->ids, &slot->id, log);
+
+    for (i = 0; i < nhosts; i++) {
+        s = sync_doc_item(t->doc, hosts, i);
+        hn[i].key.len = s.len;
+        hn[i].key.data = s.data;
+        hn[i].value = slot;
+        ngx_http_sync_table_insert(&reg->hosts, &hn[i], log);
+    }
+
+    for (i = 0; i < nissuers; i++) {
+        ngx_memzero(&issuer, sizeof(issuer));
+        (void) sync_doc_issuer_at(t->doc, i, &issuer);
+        in[i].key.len = issuer.issuer.len;
+        in[i].key.data = issuer.issuer.data;
+        in[i].value = slot;
+        ngx_http_sync_table_insert(&reg->issuers, &in[i], log);
+    }
+
+    if (old != NULL) {
+        ngx_http_sync_slot_release(reg, slot, old->doc, t->doc);
+        ngx_http_sync_tenant_drop(old);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Claims the id and all hosts, or none of them. */
+
+static ngx_int_t
+ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, const sync_doc_t *doc, char **error)
+{
+    uint32_t         i;
+    ngx_str_t        name;
+    sync_str_t       s;
+    sync_doc_list_t  hosts;
+
+    s = sync_doc_id(doc);
+    name.len = s.len;
+    name.data = s.data;
+
+    if (ngx_http_sync_slot_name(reg, slot, 'i', &name, error) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    hosts = sync_doc_hosts(doc);
+
+    for (i = 0; i < hosts.n; i++) {
+        s = sync_doc_item(doc, hosts, i);
+        name.len = s.len;
+        name.data = s.data;
+
+        if (ngx_http_sync_slot_name(reg, slot, 'h', &name, error) != NGX_OK) {
+            ngx_http_sync_slot_release(reg, slot, doc,
+                                       slot->tenant ? slot->tenant->doc
+                                                    : NULL);
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_slot_name(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, char kind, ngx_str_t *name, char **error)
+{
+    ngx_int_t              rc;
+    ngx_str_t             *owner;
+    ngx_http_sync_node_t  *n;
+    ngx_http_sync_slot_t  *other;
+
+    n = ngx_http_sync_table_find(kind == 'h' ? &reg->hosts : &reg->ids, name);
+    other = n != NULL ? n->value : NULL;
+
+    if (reg->owners != NULL) {
+        rc = ngx_http_sync_owner_claim(reg, kind, name, &slot->node.key);
+
+    } else {
+        rc = (other == NULL || other == slot) ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    slot->contested = 1;
+
+    if (rc == NGX_ERROR) {
+        *error = ngx_http_sync_text("the zone of names is full; raise "
+                                    "\"zone=\" of \"sync_tenants\"");
+        return NGX_DECLINED;
+    }
+
+    owner = (other != NULL && other != slot) ? &other->node.key : NULL;
+
+    *error = ngx_http_sync_text("at \"%s\": %s \"%.*s\" belongs to %s%.*s "
+                                "already; take it out of one of them "
+                                "(conflict)",
+                                kind == 'h' ? "/match/hosts" : "/id",
+                                kind == 'h' ? "host" : "id",
+                                (int) name->len, name->data,
+                                owner ? "the tenant " : "another tenant",
+                                owner ? (int) owner->len : 0,
+                                owner ? owner->data : (u_char *) "");
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_sync_slot_claim(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_log_t *log)
+{
+    char                    *error;
+    ngx_http_sync_tenant_t  *t;
+
+    if (slot->tenant == NULL) {
+        return NGX_OK;
+    }
+
+    error = NULL;
+    t = slot->tenant;
+
+    if (ngx_http_sync_slot_names(reg, slot, t->doc, &error) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (error == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_sync_slot_release(reg, slot, t->doc, NULL);
+    ngx_http_sync_slot_forget(reg, slot);
+    ngx_http_sync_tenant_drop(t);
+
+    ngx_http_sync_slot_refuse(reg, slot, error, log);
+
+    return NGX_DECLINED;
+}
+
+
+/* Names of one version that the other does not have are free again. */
+
+static void
+ngx_http_sync_slot_release(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, const sync_doc_t *gone,
+    const sync_doc_t *stays)
+{
+    uint32_t         i;
+    ngx_str_t        name;
+    sync_str_t       s;
+    sync_doc_list_t  hosts;
+
+    if (reg->owners == NULL) {
+        return;
+    }
+
+    s = sync_doc_id(gone);
+
+    if (stays == NULL || !sync_str_eq(s, sync_doc_id(stays))) {
+        name.len = s.len;
+        name.data = s.data;
+        ngx_http_sync_owner_release(reg, 'i', &name, &slot->node.key);
+    }
+
+    hosts = sync_doc_hosts(gone);
+
+    for (i = 0; i < hosts.n; i++) {
+        s = sync_doc_item(gone, hosts, i);
+
+        if (stays == NULL
+            || !sync_doc_has(stays, sync_doc_hosts(stays), s))
+        {
+            name.len = s.len;
+            name.data = s.data;
+            ngx_http_sync_owner_release(reg, 'h', &name, &slot->node.key);
+        }
+    }
+}
+
+
+/* Takes the good copy's names out of the tables of this process. */
+
+static void
+ngx_http_sync_slot_forget(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot)
+{
+    ngx_uint_t  i;
+
+    if (slot->tenant == NULL) {
+        return;
+    }
+
+    ngx_http_sync_table_remove(&reg->ids, &slot->id);
+
+    for (i = 0; i < slot->nhosts; i++) {
+        ngx_http_sync_table_remove(&reg->hosts, &slot->hosts[i]);
+    }
+
+    for (i = 0; i < slot->nissuers; i++) {
+        ngx_http_sync_table_remove(&reg->issuers, &slot->issuers[i]);
+    }
+
+    free(slot->hosts);
+    free(slot->issuers);
+
+    slot->hosts = NULL;
+    slot->nhosts = 0;
+    slot->issuers = NULL;
+    slot->nissuers = 0;
+    slot->tenant = NULL;
+}
+
+
+/* Keeps the error, and says it once. */
+
+static void
+ngx_http_sync_slot_refuse(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, char *error, ngx_log_t *log)
+{
+    const char  *what;
+    ngx_uint_t   level;
+
+    if (slot->error != NULL && strcmp(slot->error, error) == 0) {
+        free(error);
+        return;
+    }
+
+    free(slot->error);
+    slot->error = error;
+
+    level = (reg->loading && reg->strict) ? NGX_LOG_EMERG : NGX_LOG_ERR;
+
+    what = slot->tenant != NULL ? "the last good copy stays"
+                                : "the tenant is answered 503";
+
+    if (level == NGX_LOG_EMERG) {
+        what = "\"strict\" refuses to go on";
+    }
+
+    ngx_log_error(level, log, 0,
+                  "tenant document \"%V/%V.json\" is refused: %s; %s",
+                  &reg->tenants, &slot->node.key, error, what);
+}
+
+
+ngx_http_sync_slot_t *
+ngx_http_sync_slot_create(ngx_http_sync_registry_t *reg, ngx_str_t *name,
+    ngx_log_t *log)
+{
+    u_char                *p;
+    ngx_http_sync_slot_t  *slot;
+
+    slot = ngx_calloc(sizeof(ngx_http_sync_slot_t) + name->len + 6, log);
+    if (slot == NULL) {
+        return NULL;
+    }
+
+    p = (u_char *) slot + sizeof(ngx_http_sync_slot_t);
+
+    slot->node.key.len = name->len;
+    slot->node.key.data = p;
+    slot->node.value = slot;
+
+    p = ngx_cpymem(p, name->data, name->len);
+    ngx_memcpy(p, ".json", 6);
+
+    ngx_http_sync_table_insert(&reg->slots, &slot->node, log);
+
+    return slot;
+}
+
+
+void
+ngx_http_sync_slot_free(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot)
+{
+    ngx_http_sync_tenant_t  *t;
+
+    t = slot->tenant;
+
+    if (t != NULL) {
+        ngx_http_sync_slot_release(reg, slot, t->doc, NULL);
+        ngx_http_sync_slot_forget(reg, slot);
+        ngx_http_sync_tenant_drop(t);
+    }
+
+    ngx_http_sync_table_remove(&reg->slots, &slot->node);
+
+    ngx_http_sync_deps_clear(&slot->deps);
+    free(slot->deps.elts);
+    free(slot->error);
+    free(slot);
+}
+
+
+void
+ngx_http_sync_tenant_drop(ngx_http_sync_tenant_t *t)
+{
+    uint32_t                      issuers;
+    ngx_uint_t                    i;
+    ngx_http_sync_secret_file_t  *s, *next;
+
+    if (t == NULL || --t->refs) {
+        return;
+    }
+
+    for (i = 0; i < t->nmaps; i++) {
+        ngx_http_sync_mapping_drop(t->maps[i].mapping);
+    }
+
+    if (t->keys != NULL) {
+        issuers = sync_doc_issuers(t->doc);
+
+        for (i = 0; i < issuers; i++) {
+            ngx_http_sync_keys_drop(t->keys[i]);
+        }
+    }
+
+    for (s = t->secrets; s != NULL; s = next) {
+        next = s->next;
+
+        if (s->value.data != NULL) {
+            sync_wipe(s->value.data, s->value.len);
+            free(s->value.data);
+        }
+
+        free(s);
+    }
+
+    free(t->keys);
+    free(t->maps);
+    free(t);
+}

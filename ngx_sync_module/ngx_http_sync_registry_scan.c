@@ -1,0 +1,538 @@
+
+/*
+ * Scans of the folder: once at load, then by each worker for itself, a few
+ * files in a slice, so that no request waits for 50,000 documents.
+ */
+
+
+#include "ngx_http_sync_registry_parts.h"
+
+
+static ngx_int_t ngx_http_sync_scan_names(ngx_conf_t *cf,
+    ngx_http_sync_registry_t *reg, ngx_array_t *names);
+static int ngx_libc_cdecl ngx_http_sync_scan_cmp(const void *one,
+    const void *two);
+static void ngx_http_sync_scan_handler(ngx_event_t *ev);
+static ngx_int_t ngx_http_sync_scan_library(ngx_http_sync_registry_t *reg,
+    ngx_int_t budget, ngx_log_t *log);
+static ngx_int_t ngx_http_sync_scan_folder(ngx_http_sync_registry_t *reg,
+    ngx_int_t budget, ngx_log_t *log);
+static ngx_int_t ngx_http_sync_scan_document(ngx_http_sync_registry_t *reg,
+    ngx_str_t *name, ngx_log_t *log);
+static ngx_int_t ngx_http_sync_scan_gone(ngx_http_sync_registry_t *reg,
+    ngx_int_t budget, ngx_log_t *log);
+static void ngx_http_sync_scan_stale(ngx_http_sync_registry_t *reg,
+    const char *what, ngx_log_t *log);
+static ngx_int_t ngx_http_sync_scan_is_document(const char *file,
+    ngx_str_t *name);
+
+
+/* A stat counts one; so many fit into a slice of half a millisecond. */
+
+#define NGX_HTTP_SYNC_SCAN_BUDGET  256
+#define NGX_HTTP_SYNC_SCAN_LOAD    64    /* what reading a document counts */
+#define NGX_HTTP_SYNC_SCAN_PAUSE   2     /* ms between slices */
+#define NGX_HTTP_SYNC_SCAN_SHARE   20    /* rest at least so many times the
+                                            scan itself */
+
+
+ngx_int_t
+ngx_http_sync_scan_load(ngx_conf_t *cf, ngx_http_sync_registry_t *reg)
+{
+    ngx_int_t              rc;
+    ngx_uint_t             i;
+    ngx_str_t             *name;
+    ngx_array_t            names;
+    ngx_http_sync_slot_t  *slot;
+
+    if (ngx_array_init(&names, cf->temp_pool, 64, sizeof(ngx_str_t))
+        != NGX_OK
+        || ngx_http_sync_scan_names(cf, reg, &names) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    name = names.elts;
+    ngx_qsort(name, names.nelts, sizeof(ngx_str_t), ngx_http_sync_scan_cmp);
+
+    rc = NGX_OK;
+
+    for (i = 0; i < names.nelts; i++) {
+        slot = ngx_http_sync_slot_create(reg, &name[i], cf->log);
+        if (slot == NULL) {
+            return NGX_ERROR;
+        }
+
+        switch (ngx_http_sync_slot_load(reg, slot, cf->log)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            if (reg->strict) {
+                rc = NGX_ERROR;
+            }
+            break;
+
+        default:
+            return NGX_ERROR;
+        }
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_sync_scan_names(ngx_conf_t *cf, ngx_http_sync_registry_t *reg,
+    ngx_array_t *names)
+{
+    DIR            *dir;
+    ngx_str_t      *name, n;
+    struct dirent  *de;
+
+    dir = opendir((char *) reg->tenants.data);
+
+    if (dir == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "\"sync_tenants\": the folder \"%V\" cannot be read",
+                      &reg->tenants);
+        return NGX_ERROR;
+    }
+
+    for ( ;; ) {
+        de = readdir(dir);
+
+        if (de == NULL) {
+            break;
+        }
+
+        if (ngx_http_sync_scan_is_document(de->d_name, &n) != NGX_OK) {
+            continue;
+        }
+
+        name = ngx_array_push(names);
+
+        if (name != NULL) {
+            name->len = n.len;
+            name->data = ngx_pstrdup(cf->temp_pool, &n);
+        }
+
+        if (name == NULL || name->data == NULL) {
+            closedir(dir);
+            return NGX_ERROR;
+        }
+    }
+
+    closedir(dir);
+
+    return NGX_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_sync_scan_cmp(const void *one, const void *two)
+{
+    ngx_str_t  *a = (ngx_str_t *) one;
+    ngx_str_t  *b = (ngx_str_t *) two;
+
+    return ngx_memn2cmp(a->data, b->data, a->len, b->len);
+}
+
+
+/* "acme.json", and its name is "acme". */
+
+static ngx_int_t
+ngx_http_sync_scan_is_document(const char *file, ngx_str_t *name)
+{
+    size_t  len;
+
+    len = ngx_strlen(file);
+
+    if (len < 6 || file[0] == '.'
+        || ngx_strcmp(file + len - 5, ".json") != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    name->len = len - 5;
+    name->data = (u_char *) file;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_sync_scan_start(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
+{
+    ngx_event_t  *ev;
+
+    ev = &reg->scan.event;
+
+    ev->handler = ngx_http_sync_scan_handler;
+    ev->data = reg;
+    ev->log = cycle->log;
+    ev->cancelable = 1;
+
+    /* workers do not all look at the same moment */
+
+    ngx_add_timer(ev, reg->interval / 2 + ngx_random() % (reg->interval / 2
+                                                          + 1));
+}
+
+
+void
+ngx_http_sync_scan_stop(ngx_http_sync_registry_t *reg)
+{
+    if (reg->scan.event.timer_set) {
+        ngx_del_timer(&reg->scan.event);
+    }
+
+    if (reg->scan.dir != NULL) {
+        closedir(reg->scan.dir);
+        reg->scan.dir = NULL;
+    }
+}
+
+
+static void
+ngx_http_sync_scan_handler(ngx_event_t *ev)
+{
+    ngx_http_sync_registry_t *reg = ev->data;
+
+    ngx_int_t              budget;
+    ngx_msec_t             rest;
+    ngx_http_sync_scan_t  *scan;
+
+    scan = &reg->scan;
+
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
+        /* the workers of the next configuration look themselves */
+        ngx_http_sync_scan_stop(reg);
+        return;
+    }
+
+    if (scan->phase == NGX_HTTP_SYNC_SCAN_REST) {
+        scan->phase = NGX_HTTP_SYNC_SCAN_LIBRARY;
+        scan->serial++;
+        scan->place = 0;
+        scan->found = 0;
+        scan->begun = ngx_current_msec;
+    }
+
+    budget = NGX_HTTP_SYNC_SCAN_BUDGET;
+
+    if (scan->phase == NGX_HTTP_SYNC_SCAN_LIBRARY) {
+        budget = ngx_http_sync_scan_library(reg, budget, ev->log);
+    }
+
+    if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_FOLDER) {
+        budget = ngx_http_sync_scan_folder(reg, budget, ev->log);
+    }
+
+    if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_GONE) {
+        (void) ngx_http_sync_scan_gone(reg, budget, ev->log);
+    }
+
+    rest = NGX_HTTP_SYNC_SCAN_PAUSE;
+
+    if (scan->phase == NGX_HTTP_SYNC_SCAN_REST) {
+        reg->scans++;
+        rest = (ngx_current_msec - scan->begun) * NGX_HTTP_SYNC_SCAN_SHARE;
+        rest = ngx_max(rest, reg->interval);
+    }
+
+    ngx_add_timer(ev, rest);
+}
+
+
+/* What is left of the budget. */
+
+static ngx_int_t
+ngx_http_sync_scan_library(ngx_http_sync_registry_t *reg, ngx_int_t budget,
+    ngx_log_t *log)
+{
+    ngx_http_sync_scan_t  *scan;
+    ngx_http_sync_node_t  *n, *next;
+    ngx_http_sync_file_t  *f;
+
+    scan = &reg->scan;
+
+    while (scan->place < reg->files.size && budget > 0) {
+
+        for (n = reg->files.buckets[scan->place]; n != NULL; n = next) {
+            next = n->next;
+            f = n->value;
+
+            if (f->refs == 0) {
+                ngx_http_sync_file_free(reg, f);
+
+            } else {
+                ngx_http_sync_file_look(reg, f, log);
+            }
+
+            budget--;
+        }
+
+        scan->place++;
+    }
+
+    if (scan->place >= reg->files.size) {
+        scan->phase = NGX_HTTP_SYNC_SCAN_FOLDER;
+    }
+
+    return budget;
+}
+
+
+static ngx_int_t
+ngx_http_sync_scan_folder(ngx_http_sync_registry_t *reg, ngx_int_t budget,
+    ngx_log_t *log)
+{
+    int                    err;
+    ngx_str_t              name;
+    struct dirent         *de;
+    ngx_http_sync_scan_t  *scan;
+
+    scan = &reg->scan;
+    err = 0;
+
+    if (scan->dir == NULL) {
+        scan->dir = opendir((char *) reg->tenants.data);
+
+        if (scan->dir == NULL) {
+            ngx_http_sync_scan_stale(reg, "cannot be read", log);
+            scan->phase = NGX_HTTP_SYNC_SCAN_REST;
+            return budget;
+        }
+    }
+
+    while (budget > 0) {
+        errno = 0;
+        de = readdir(scan->dir);
+
+        if (de == NULL) {
+            err = errno;
+            break;
+        }
+
+        if (ngx_http_sync_scan_is_document(de->d_name, &name) == NGX_OK) {
+            scan->found++;
+            budget -= ngx_http_sync_scan_document(reg, &name, log);
+        }
+    }
+
+    if (budget <= 0) {
+        return budget;
+    }
+
+    closedir(scan->dir);
+    scan->dir = NULL;
+
+    scan->place = 0;
+
+    if (err != 0) {
+        ngx_http_sync_scan_stale(reg, "cannot be read", log);
+        scan->phase = NGX_HTTP_SYNC_SCAN_REST;
+
+    } else if (scan->found == 0 && reg->slots.count != 0) {
+        ngx_http_sync_scan_stale(reg, "is empty", log);
+        scan->phase = NGX_HTTP_SYNC_SCAN_REST;
+
+    } else {
+        if (reg->stale) {
+            reg->stale = 0;
+            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                          "registry: the folder of tenants \"%V\" is there "
+                          "again", &reg->tenants);
+        }
+
+        scan->phase = NGX_HTTP_SYNC_SCAN_GONE;
+    }
+
+    return budget;
+}
+
+
+/* What it has cost. */
+
+static ngx_int_t
+ngx_http_sync_scan_document(ngx_http_sync_registry_t *reg, ngx_str_t *name,
+    ngx_log_t *log)
+{
+    char                   *path;
+    ngx_str_t               file;
+    ngx_http_sync_node_t   *n;
+    ngx_http_sync_slot_t   *slot;
+    ngx_http_sync_stamp_t   stamp;
+
+    n = ngx_http_sync_table_find(&reg->slots, name);
+
+    if (n == NULL) {
+        slot = ngx_http_sync_slot_create(reg, name, log);
+        if (slot == NULL) {
+            return 1;
+        }
+
+    } else {
+        slot = n->value;
+
+        file.len = slot->node.key.len + 5;
+        file.data = slot->node.key.data;
+
+        path = ngx_http_sync_path(&reg->tenants, &file);
+        if (path == NULL) {
+            return 1;
+        }
+
+        (void) ngx_http_sync_stamp(path, &stamp);
+        free(path);
+
+        if (ngx_memcmp(&stamp, &slot->stamp, sizeof(stamp)) == 0
+            && !slot->contested
+            && !ngx_http_sync_slot_changed(reg, slot))
+        {
+            slot->seen = reg->scan.serial;
+            return 1;
+        }
+    }
+
+    slot->seen = reg->scan.serial;
+
+    (void) ngx_http_sync_slot_load(reg, slot, log);
+
+    return NGX_HTTP_SYNC_SCAN_LOAD;
+}
+
+
+static ngx_int_t
+ngx_http_sync_scan_gone(ngx_http_sync_registry_t *reg, ngx_int_t budget,
+    ngx_log_t *log)
+{
+    ngx_http_sync_scan_t  *scan;
+    ngx_http_sync_node_t  *n, *next;
+    ngx_http_sync_slot_t  *slot;
+
+    scan = &reg->scan;
+
+    while (scan->place < reg->slots.size && budget > 0) {
+
+        for (n = reg->slots.buckets[scan->place]; n != NULL; n = next) {
+            next = n->next;
+            slot = n->value;
+
+            if (slot->seen != scan->serial) {
+                ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                              "registry: tenant document \"%V/%V.json\" is "
+                              "gone, and so is its tenant", &reg->tenants,
+                              &slot->node.key);
+                ngx_http_sync_slot_free(reg, slot);
+            }
+
+            budget--;
+        }
+
+        scan->place++;
+    }
+
+    if (scan->place >= reg->slots.size) {
+        scan->phase = NGX_HTTP_SYNC_SCAN_REST;
+    }
+
+    return budget;
+}
+
+
+/* A folder that goes as a whole is an accident: its tenants stay. */
+
+static void
+ngx_http_sync_scan_stale(ngx_http_sync_registry_t *reg, const char *what,
+    ngx_log_t *log)
+{
+    if (reg->stale) {
+        return;
+    }
+
+    reg->stale = 1;
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "registry: the folder of tenants \"%V\" %s; the last "
+                  "documents stay", &reg->tenants, what);
+}
+
+
+ngx_uint_t
+ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
+{
+    char                  *path;
+    ngx_str_t              file, *folder;
+    ngx_uint_t             i, bad, kind;
+    ngx_http_sync_node_t  *n;
+    ngx_http_sync_file_t  *f;
+    ngx_http_sync_slot_t  *slot;
+    ngx_http_sync_table_t *tables[2];
+
+    bad = 0;
+
+    for (i = 0; i < 3; i++) {
+        folder = i == 0 ? &reg->tenants : i == 1 ? &reg->library
+                                                 : &reg->secrets;
+
+        if (folder->len
+            && ngx_http_sync_readable(cycle, (char *) folder->data, i < 2)
+               != NGX_OK)
+        {
+            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                          "registry: the folder \"%V\" cannot be read by the "
+                          "user of the workers, who read it live", folder);
+            bad++;
+        }
+    }
+
+    if (bad) {
+        /* one line says it for all files below */
+        return bad;
+    }
+
+    tables[0] = &reg->slots;
+    tables[1] = &reg->files;
+
+    for (kind = 0; kind < 2; kind++) {
+        folder = kind == 0 ? &reg->tenants : &reg->library;
+
+        for (i = 0; i < tables[kind]->size; i++) {
+            for (n = tables[kind]->buckets[i]; n != NULL; n = n->next) {
+                file = n->key;
+
+                if (kind == 0) {
+                    slot = n->value;
+                    file.len = slot->node.key.len + 5;
+
+                } else {
+                    f = n->value;
+
+                    if (!f->there) {
+                        continue;
+                    }
+                }
+
+                path = ngx_http_sync_path(folder, &file);
+                if (path == NULL) {
+                    return bad;
+                }
+
+                if (ngx_http_sync_readable(cycle, path, 0) != NGX_OK) {
+                    ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                                  "registry: \"%s\" cannot be read by the "
+                                  "user of the workers, who read it live",
+                                  path);
+                    bad++;
+                }
+
+                free(path);
+            }
+        }
+    }
+
+    return bad;
+}
