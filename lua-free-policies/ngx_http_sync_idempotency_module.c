@@ -756,6 +756,7 @@ ngx_http_sync_idem_busy(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
     ngx_str_set(&ctx->claim.status, "in-progress");
+    ctx->verdict = "in-progress";
     ctx->problem.retry_after = left > 2000 ? 2 : 1;
 
     (void) ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,

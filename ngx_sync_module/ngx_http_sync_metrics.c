@@ -339,9 +339,11 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
 {
     u_char       *p, *last;
     size_t        size;
+    ngx_buf_t    *b;
     ngx_int_t     rc;
     ngx_str_t     body;
     ngx_uint_t    i, rows;
+    ngx_chain_t   out;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -389,14 +391,30 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
     ngx_str_set(&r->headers_out.content_type, "text/plain; version=0.0.4");
     r->headers_out.content_type_len = sizeof("text/plain") - 1;
 
-    (void) ngx_http_sync_send(r, NGX_HTTP_OK, &r->headers_out.content_type,
-                              &body);
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = body.len;
 
-    /* a content handler's reference: the request is finalized already */
+    rc = ngx_http_send_header(r);
 
-    r->main->count++;
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
 
-    return NGX_DONE;
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = body.data;
+    b->last = p;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
 }
 
 

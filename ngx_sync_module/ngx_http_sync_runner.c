@@ -258,6 +258,13 @@ ngx_http_sync_depart(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (!slcf->deadline_set) {
+
+        /* nobody asked: the default is for the exchange, not for the upload */
+
+        ctx->started = ngx_current_msec;
+    }
+
     ngx_http_sync_arm_deadline(ctx);
 
     if (slcf->deadline_header.len == 0) {
@@ -290,9 +297,11 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_int_t                    rc;
     ngx_uint_t                   i;
     struct timespec              ts;
+    ngx_http_sync_loc_conf_t    *slcf;
     ngx_http_sync_main_conf_t   *smcf;
     const ngx_http_sync_step_t  *step;
 
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
 
     for (i = ngx_http_sync_stages[stage].first;
@@ -304,7 +313,9 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             continue;
         }
 
-        if (ctx->expired && stage != NGX_HTTP_SYNC_STAGE_RESPONSE) {
+        if (stage == NGX_HTTP_SYNC_STAGE_PRECONTENT
+            && slcf->deadline_set && ngx_http_sync_left(ctx) == 0)
+        {
             rc = ngx_http_sync_problem(ctx, NGX_HTTP_GATEWAY_TIME_OUT,
                                        "deadline-exceeded",
                                        "The deadline is over",
@@ -364,7 +375,9 @@ ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                      "step %s failed", step->name);
     }
 
-    ctx->verdict = "refused";
+    if (ngx_strcmp(ctx->verdict, "pass") == 0) {
+        ctx->verdict = "refused";
+    }
 
     level = rc >= NGX_HTTP_INTERNAL_SERVER_ERROR ? NGX_LOG_WARN
                                                  : NGX_LOG_INFO;
