@@ -419,6 +419,13 @@ ngx_int_t ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 
+/*
+ * Sets WWW-Authenticate, where NGINX looks for it; value is not copied.
+ * NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_challenge(ngx_http_request_t *r,
+    const ngx_str_t *value);
+
 /* Removes a response header that upstream or a module has set. */
 void ngx_http_sync_remove_header(ngx_http_request_t *r, ngx_str_t *name);
 

@@ -217,6 +217,28 @@ ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
+ngx_int_t
+ngx_http_sync_challenge(ngx_http_request_t *r, const ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "WWW-Authenticate");
+    h->value = *value;
+
+    r->headers_out.www_authenticate = h;
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_sync_strip_headers_in(ngx_http_request_t *r, ngx_str_t *prefix)
 {
