@@ -186,19 +186,41 @@ ngx_http_sync_registry_found(ngx_http_sync_node_t *n,
 
 
 ngx_int_t
-ngx_http_sync_issuer_known(ngx_http_request_t *r, ngx_str_t *issuer)
+ngx_http_sync_tenant_by_issuer(ngx_http_request_t *r, ngx_str_t *issuer,
+    ngx_uint_t i, ngx_http_sync_tenant_t **t)
 {
+    ngx_http_sync_node_t      *n;
+    ngx_http_sync_slot_t      *slot;
     ngx_http_sync_registry_t  *reg;
 
     reg = ngx_http_get_module_main_conf(r, ngx_http_sync_registry_module);
 
-    if (reg->tenants.len == 0
-        || ngx_http_sync_table_find(&reg->issuers, issuer) == NULL)
-    {
+    if (reg->tenants.len == 0) {
         return NGX_DECLINED;
     }
 
-    return NGX_OK;
+    for (n = ngx_http_sync_table_find(&reg->issuers, issuer);
+         n != NULL;
+         n = n->next)
+    {
+        slot = n->value;
+
+        /* others share the bucket */
+
+        if (slot->tenant == NULL
+            || n->key.len != issuer->len
+            || ngx_memcmp(n->key.data, issuer->data, issuer->len) != 0)
+        {
+            continue;
+        }
+
+        if (i-- == 0) {
+            *t = slot->tenant;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 

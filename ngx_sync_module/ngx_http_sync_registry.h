@@ -47,10 +47,11 @@ ngx_int_t ngx_http_sync_tenant_by_id(ngx_http_request_t *r, ngx_str_t *id,
     ngx_http_sync_tenant_t **t);
 
 /*
- * Does any tenant trust that issuer?  A token of it that the request's own
- * tenant does not trust is a foreign one.  NGX_OK or NGX_DECLINED.
+ * The tenants that trust an issuer, one by one, i from 0, in no order.  NGX_OK
+ * or NGX_DECLINED: no more.  *t is borrowed as above.
  */
-ngx_int_t ngx_http_sync_issuer_known(ngx_http_request_t *r, ngx_str_t *issuer);
+ngx_int_t ngx_http_sync_tenant_by_issuer(ngx_http_request_t *r,
+    ngx_str_t *issuer, ngx_uint_t i, ngx_http_sync_tenant_t **t);
 
 /* Keeps t until the pool goes.  NGX_OK or NGX_ERROR. */
 ngx_int_t ngx_http_sync_tenant_hold(ngx_pool_t *pool,
