@@ -1,0 +1,112 @@
+
+/*
+ * What the files of sync_auth share: the directives and steps
+ * (ngx_http_sync_auth_module.c), tokens (.._token.c), the tokens that were
+ * verified before (.._cache.c) and API keys (.._key.c).
+ */
+
+
+#ifndef NGX_HTTP_SYNC_AUTH_H_INCLUDED_
+#define NGX_HTTP_SYNC_AUTH_H_INCLUDED_
+
+
+#include "ngx_http_sync.h"
+#include "ngx_http_sync_registry.h"
+#include "sync_jose.h"
+
+
+#define NGX_HTTP_SYNC_AUTH_TOKEN     0x01
+#define NGX_HTTP_SYNC_AUTH_API_KEY   0x02
+#define NGX_HTTP_SYNC_AUTH_OPTIONAL  0x04
+
+#define NGX_HTTP_SYNC_AUTH_AUDIENCES 16  /* of one issuer, at most */
+#define NGX_HTTP_SYNC_AUTH_LEEWAY    30  /* seconds between two clocks */
+
+
+/* A sync_issuer: trusted by the platform, for many tenants. */
+
+typedef struct {
+    sync_str_t                   issuer;
+    ngx_array_t                  audience;   /* of sync_str_t */
+    sync_str_t                   client_claim;   /* or empty */
+    sync_str_t                   tenant_claim;
+    sync_jwks_t                 *keys;
+    unsigned                     at_jwt:1;
+} ngx_http_sync_issuer_t;
+
+
+typedef struct {
+    ngx_array_t                  issuers;    /* of ngx_http_sync_issuer_t */
+    uint64_t                     generation; /* digest of all of them */
+    ngx_sync_store_t            *store;      /* NULL: no tokens anywhere */
+} ngx_http_sync_auth_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                   proofs;     /* bits; 0: off */
+    ngx_str_t                    header;     /* of the API key, lower case */
+    ngx_uint_t                   at_jwt;     /* typ=at+jwt */
+} ngx_http_sync_auth_loc_conf_t;
+
+
+/* A token that was verified, and what its verification is worth. */
+
+typedef struct {
+    sync_jwt_t                   jwt;
+    uint32_t                     issuer;     /* index in the document, or in
+                                                sync_issuer by the bit below */
+    uint32_t                     client;     /* index, or SYNC_DOC_NONE */
+} ngx_http_sync_proven_t;
+
+#define NGX_HTTP_SYNC_AUTH_PLATFORM  0x80000000
+
+
+/*
+ * Under which a token is known.  A generation changes with the document and
+ * all key sets, so that nothing verified by a withdrawn key is found again.
+ */
+
+typedef struct {
+    ngx_str_t                    tenant;     /* id, or empty */
+    uint64_t                     generation; /* of the tenant, or 0 */
+    uint64_t                     platform;   /* of the sync_issuers */
+    ngx_str_t                    token;
+} ngx_http_sync_token_key_t;
+
+
+/*
+ * Proves the token and fills ctx->principal.  NGX_OK; a status with its
+ * problem; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_auth_token(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
+
+/*
+ * The worker's table first, then shared memory.  NGX_OK: the strings of
+ * proven->jwt are borrowed until the event loop turns; NGX_DECLINED.  Times,
+ * audience and all else is the caller's to check.
+ */
+ngx_int_t ngx_http_sync_token_find(ngx_http_request_t *r,
+    ngx_sync_store_t *store, ngx_http_sync_token_key_t *key,
+    ngx_http_sync_proven_t *proven);
+
+/* Keeps a token that was just verified.  What does not fit is not kept. */
+void ngx_http_sync_token_keep(ngx_http_request_t *r, ngx_sync_store_t *store,
+    ngx_http_sync_token_key_t *key, ngx_http_sync_proven_t *proven,
+    ngx_msec_t ttl);
+
+/* Forgets the worker's tokens, wiped.  At its exit. */
+void ngx_http_sync_token_forget(void);
+
+/*
+ * The client of the tenant whose API key this is.  NGX_OK: its index in
+ * *client; NGX_DECLINED: nobody's; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_api_key_find(ngx_http_sync_tenant_t *t,
+    ngx_str_t *key, uint32_t *client, ngx_log_t *log);
+
+
+extern ngx_module_t  ngx_http_sync_auth_module;
+
+
+#endif /* NGX_HTTP_SYNC_AUTH_H_INCLUDED_ */

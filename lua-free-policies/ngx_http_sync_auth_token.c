@@ -1,0 +1,525 @@
+
+/*
+ * Tokens (RFC 6750, 7519, 9068; RFC 8725 for the care).  The tenant's own
+ * issuers vouch first, then those of the platform.  A token that another
+ * tenant's issuer has signed proves that tenant: the admit step refuses it,
+ * and knows that it is foreign and not forged.
+ */
+
+
+#include "ngx_http_sync_auth.h"
+
+
+#define NGX_HTTP_SYNC_AUTH_TTL       3600    /* seconds in the cache */
+#define NGX_HTTP_SYNC_AUTH_FOREIGN   4       /* other tenants asked */
+
+
+/* Whom a token is checked against. */
+
+typedef struct {
+    uint32_t               index;        /* as of ngx_http_sync_proven_t */
+    sync_str_t             issuer;
+    sync_str_t             client_claim;
+    sync_str_t             tenant_claim;
+    sync_str_t             audience[NGX_HTTP_SYNC_AUTH_AUDIENCES];
+    size_t                 naudience;
+    unsigned               at_jwt:1;
+} ngx_http_sync_trust_t;
+
+
+static ngx_int_t ngx_http_sync_auth_verify(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key);
+static ngx_int_t ngx_http_sync_auth_trust(ngx_http_request_t *r,
+    const sync_doc_t *doc, sync_str_t issuer, ngx_http_sync_trust_t *trust);
+static ngx_int_t ngx_http_sync_auth_trust_at(ngx_http_request_t *r,
+    const sync_doc_t *doc, uint32_t index, ngx_http_sync_trust_t *trust);
+static sync_jwks_t *ngx_http_sync_auth_keys(ngx_http_request_t *r,
+    ngx_http_sync_tenant_t *t, ngx_http_sync_trust_t *trust);
+static sync_rc_t ngx_http_sync_auth_check(ngx_http_request_t *r,
+    ngx_http_sync_trust_t *trust, sync_jwt_t *jwt, sync_error_t *err);
+static ngx_int_t ngx_http_sync_auth_foreign(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, sync_str_t issuer);
+static uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc,
+    sync_str_t id);
+static ngx_int_t ngx_http_sync_auth_principal(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_proven_t *proven);
+static u_char *ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst,
+    sync_str_t src);
+static ngx_int_t ngx_http_sync_auth_reject(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, const char *what);
+static ngx_int_t ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_sync_auth_token(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *token)
+{
+    sync_error_t                     err;
+    ngx_http_sync_trust_t            trust;
+    ngx_http_sync_proven_t           proven;
+    ngx_http_sync_token_key_t        key;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+
+    key.tenant = ctx->tenant.id;
+    key.generation = ctx->tenant.entry != NULL
+                     ? ngx_http_sync_tenant_generation(ctx->tenant.entry) : 0;
+    key.platform = amcf->generation;
+    key.token = *token;
+
+    if (ngx_http_sync_token_find(r, amcf->store, &key, &proven) != NGX_OK
+        || ngx_http_sync_auth_trust_at(r, ctx->tenant.doc, proven.issuer,
+                                       &trust)
+           != NGX_OK)
+    {
+        return ngx_http_sync_auth_verify(r, ctx, &key);
+    }
+
+    /* the cache holds claims: what they are worth is asked each time */
+
+    if (ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err) != SYNC_OK) {
+        return ngx_http_sync_auth_reject(r, ctx, err.what);
+    }
+
+    return ngx_http_sync_auth_principal(r, ctx, &proven);
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_token_key_t *key)
+{
+    int64_t                          ttl;
+    sync_rc_t                        rc;
+    sync_jws_t                       jws;
+    sync_str_t                       token;
+    sync_jwks_t                     *keys;
+    sync_error_t                     err;
+    ngx_http_sync_trust_t            trust;
+    ngx_http_sync_proven_t           proven;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    token.len = key->token.len;
+    token.data = key->token.data;
+
+    rc = sync_jws_parse(&jws, &ctx->arena, token, &err);
+
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws, sync_str_null,
+                           sync_str_null, &err);
+    }
+
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (rc == SYNC_NO) {
+        return ngx_http_sync_auth_reject(r, ctx, err.what);
+    }
+
+    if (proven.jwt.issuer.len == 0) {
+        return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
+    }
+
+    if (ngx_http_sync_auth_trust(r, ctx->tenant.doc, proven.jwt.issuer,
+                                 &trust)
+        != NGX_OK)
+    {
+        return ngx_http_sync_auth_foreign(r, ctx, &jws, proven.jwt.issuer);
+    }
+
+    keys = ngx_http_sync_auth_keys(r, ctx->tenant.entry, &trust);
+
+    if (keys == NULL) {
+        return ngx_http_sync_auth_gone(ctx);
+    }
+
+    rc = sync_jws_verify(&jws, keys, &err);
+
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws,
+                           trust.client_claim, trust.tenant_claim, &err);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err);
+    }
+
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (rc == SYNC_NO) {
+        return ngx_http_sync_auth_reject(r, ctx, err.what);
+    }
+
+    if (trust.tenant_claim.len) {
+
+        if (proven.jwt.tenant.len == 0) {
+            return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
+        }
+
+    } else {
+        proven.jwt.tenant = sync_doc_id(ctx->tenant.doc);
+    }
+
+    proven.issuer = trust.index;
+    proven.client = ctx->tenant.doc != NULL
+                    ? ngx_http_sync_auth_client(ctx->tenant.doc,
+                                                proven.jwt.client)
+                    : SYNC_DOC_NONE;
+
+    ttl = proven.jwt.expires + NGX_HTTP_SYNC_AUTH_LEEWAY - ngx_time();
+    ttl = ngx_max(1, ngx_min(ttl, NGX_HTTP_SYNC_AUTH_TTL));
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+
+    ngx_http_sync_token_keep(r, amcf->store, key, &proven, ttl * 1000);
+
+    return ngx_http_sync_auth_principal(r, ctx, &proven);
+}
+
+
+/* NGX_OK, or NGX_DECLINED: neither the tenant nor the platform trusts it. */
+
+static ngx_int_t
+ngx_http_sync_auth_trust(ngx_http_request_t *r, const sync_doc_t *doc,
+    sync_str_t issuer, ngx_http_sync_trust_t *trust)
+{
+    uint32_t                         i, n;
+    sync_doc_issuer_t                di;
+    ngx_http_sync_issuer_t          *platform;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    n = doc != NULL ? sync_doc_issuers(doc) : 0;
+
+    for (i = 0; i < n; i++) {
+        if (sync_doc_issuer_at(doc, i, &di) == SYNC_OK
+            && sync_str_eq(di.issuer, issuer))
+        {
+            return ngx_http_sync_auth_trust_at(r, doc, i, trust);
+        }
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+    platform = amcf->issuers.elts;
+
+    for (i = 0; i < amcf->issuers.nelts; i++) {
+        if (sync_str_eq(platform[i].issuer, issuer)) {
+            return ngx_http_sync_auth_trust_at(r, doc,
+                                    i | NGX_HTTP_SYNC_AUTH_PLATFORM, trust);
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_trust_at(ngx_http_request_t *r, const sync_doc_t *doc,
+    uint32_t index, ngx_http_sync_trust_t *trust)
+{
+    uint32_t                         i;
+    sync_str_t                      *audience;
+    sync_doc_issuer_t                di;
+    ngx_http_sync_issuer_t          *platform;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    trust->index = index;
+
+    if (index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
+
+        amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+        index &= ~NGX_HTTP_SYNC_AUTH_PLATFORM;
+
+        if (index >= amcf->issuers.nelts) {
+            return NGX_DECLINED;
+        }
+
+        platform = (ngx_http_sync_issuer_t *) amcf->issuers.elts + index;
+
+        trust->issuer = platform->issuer;
+        trust->client_claim = platform->client_claim;
+        trust->tenant_claim = platform->tenant_claim;
+        trust->at_jwt = platform->at_jwt;
+        trust->naudience = platform->audience.nelts;
+
+        audience = platform->audience.elts;
+
+        for (i = 0; i < platform->audience.nelts; i++) {
+            trust->audience[i] = audience[i];
+        }
+
+        return NGX_OK;
+    }
+
+    if (doc == NULL || sync_doc_issuer_at(doc, index, &di) != SYNC_OK) {
+        return NGX_DECLINED;
+    }
+
+    trust->issuer = di.issuer;
+    trust->client_claim = di.client_claim;
+    trust->tenant_claim = di.tenant_claim;
+    trust->at_jwt = 0;
+    trust->naudience = ngx_min(di.audience.n, NGX_HTTP_SYNC_AUTH_AUDIENCES);
+
+    for (i = 0; i < trust->naudience; i++) {
+        trust->audience[i] = sync_doc_item(doc, di.audience, i);
+    }
+
+    return NGX_OK;
+}
+
+
+/* NULL: they cannot be read, and that was logged. */
+
+static sync_jwks_t *
+ngx_http_sync_auth_keys(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
+    ngx_http_sync_trust_t *trust)
+{
+    ngx_http_sync_issuer_t          *platform;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    if (trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
+        amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+        platform = amcf->issuers.elts;
+
+        return platform[trust->index & ~NGX_HTTP_SYNC_AUTH_PLATFORM].keys;
+    }
+
+    return ngx_http_sync_tenant_keyset(t, trust->index, r->connection->log);
+}
+
+
+static sync_rc_t
+ngx_http_sync_auth_check(ngx_http_request_t *r, ngx_http_sync_trust_t *trust,
+    sync_jwt_t *jwt, sync_error_t *err)
+{
+    sync_jwt_policy_t               policy;
+    ngx_http_sync_auth_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
+
+    policy.issuer = trust->issuer;
+    policy.audience = trust->audience;
+    policy.naudience = trust->naudience;
+    policy.now = ngx_time();
+    policy.leeway = NGX_HTTP_SYNC_AUTH_LEEWAY;
+    policy.at_jwt = trust->at_jwt || alcf->at_jwt;
+    policy.proven = 0;
+
+    return sync_jwt_check(jwt, &policy, err);
+}
+
+
+/*
+ * No issuer that counts here.  Where it is another tenant's and did sign the
+ * token, the proof is good, of that other tenant; else the token is worth
+ * nothing.  Only a verified token learns the difference.
+ */
+
+static ngx_int_t
+ngx_http_sync_auth_foreign(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    sync_jws_t *jws, sync_str_t issuer)
+{
+    ngx_str_t                iss;
+    ngx_uint_t               i;
+    sync_jwks_t             *keys;
+    sync_error_t             err;
+    const sync_doc_t        *doc;
+    ngx_http_sync_trust_t    trust;
+    ngx_http_sync_proven_t   proven;
+    ngx_http_sync_tenant_t  *t;
+
+    iss.len = issuer.len;
+    iss.data = issuer.data;
+
+    for (i = 0;
+         ctx->tenant.doc != NULL && i < NGX_HTTP_SYNC_AUTH_FOREIGN;
+         i++)
+    {
+        if (ngx_http_sync_tenant_by_issuer(r, &iss, i, &t) != NGX_OK) {
+            break;
+        }
+
+        doc = ngx_http_sync_tenant_doc(t);
+
+        if (ngx_http_sync_auth_trust(r, doc, issuer, &trust) != NGX_OK
+            || trust.index & NGX_HTTP_SYNC_AUTH_PLATFORM)
+        {
+            continue;
+        }
+
+        keys = ngx_http_sync_auth_keys(r, t, &trust);
+
+        if (keys == NULL
+            || sync_jws_verify(jws, keys, &err) != SYNC_OK
+            || sync_jwt_read(&proven.jwt, &ctx->arena, jws,
+                             trust.client_claim, trust.tenant_claim, &err)
+               != SYNC_OK
+            || ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err)
+               != SYNC_OK)
+        {
+            continue;
+        }
+
+        /* whatever it claims: here it is nobody's but that tenant's */
+
+        proven.jwt.tenant = sync_doc_id(doc);
+        proven.client = SYNC_DOC_NONE;
+
+        return ngx_http_sync_auth_principal(r, ctx, &proven);
+    }
+
+    return ngx_http_sync_auth_reject(r, ctx, "wrong-issuer");
+}
+
+
+static uint32_t
+ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id)
+{
+    int                cmp;
+    uint32_t           low, high, middle;
+    sync_doc_client_t  client;
+
+    low = 0;
+    high = sync_doc_clients(doc);
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+
+        if (sync_doc_client_at(doc, middle, &client) != SYNC_OK) {
+            break;
+        }
+
+        cmp = ngx_memcmp(id.data, client.id.data,
+                         ngx_min(id.len, client.id.len));
+
+        if (cmp == 0 && id.len == client.id.len) {
+            return middle;
+        }
+
+        if (cmp < 0 || (cmp == 0 && id.len < client.id.len)) {
+            high = middle;
+
+        } else {
+            low = middle + 1;
+        }
+    }
+
+    return SYNC_DOC_NONE;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_principal(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_proven_t *proven)
+{
+    u_char                     *p;
+    sync_jwt_t                 *jwt;
+    ngx_http_sync_principal_t  *pr;
+
+    jwt = &proven->jwt;
+    pr = &ctx->principal;
+
+    p = ngx_pnalloc(r->pool, jwt->issuer.len + jwt->client.len
+                             + jwt->subject.len + jwt->scope.len
+                             + jwt->tenant.len + jwt->payload.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_http_sync_auth_copy(p, &pr->issuer, jwt->issuer);
+    p = ngx_http_sync_auth_copy(p, &pr->client, jwt->client);
+    p = ngx_http_sync_auth_copy(p, &pr->subject, jwt->subject);
+    p = ngx_http_sync_auth_copy(p, &pr->scope, jwt->scope);
+    p = ngx_http_sync_auth_copy(p, &pr->tenant, jwt->tenant);
+    (void) ngx_http_sync_auth_copy(p, &pr->claims, jwt->payload);
+
+    pr->index = proven->client;
+    pr->proof = NGX_HTTP_SYNC_PROOF_TOKEN;
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst, sync_str_t src)
+{
+    dst->len = src.len;
+    dst->data = p;
+
+    return ngx_cpymem(p, src.data, src.len);
+}
+
+
+/* Of the reasons only those are told that an honest client can act upon. */
+
+static ngx_int_t
+ngx_http_sync_auth_reject(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    const char *what)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *what;
+        const char  *text;
+        ngx_str_t    challenge;
+    } reasons[] = {
+
+        { "expired", "the token has expired",
+          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
+                     "error_description=\"the token has expired\"") },
+
+        { "not-yet-valid", "the token is not valid yet",
+          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
+                     "error_description=\"the token is not valid yet\"") },
+
+        { "unproven", "the token is bound to a key and comes without proof",
+          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
+                     "error_description=\"the token is bound to a key and "
+                     "comes without proof\"") },
+
+        { NULL, "the token is not valid here",
+          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\"") }
+    };
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "auth: token refused, %s, tenant \"%V\"", what,
+                  &ctx->tenant.name);
+
+    for (i = 0; reasons[i].what != NULL; i++) {
+        if (ngx_strcmp(reasons[i].what, what) == 0) {
+            break;
+        }
+    }
+
+    if (ngx_http_sync_challenge(r, &reasons[i].challenge) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED, "invalid-token",
+                                 "The token is not valid",
+                                 NGX_HTTP_SYNC_TECHNICAL, "%s",
+                                 reasons[i].text);
+}
+
+
+/* Nobody can say whether the token is good: that is no 401. */
+
+static ngx_int_t
+ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                               "issuer-unavailable",
+                               "The keys of the issuer are not at hand",
+                               NGX_HTTP_SYNC_TECHNICAL,
+                               "the token cannot be verified now");
+
+    ctx->problem.retry_after = 5;
+
+    return rc;
+}
