@@ -304,11 +304,11 @@ ngx_sync_shm_claim_new(ngx_sync_blocks_t *b, ngx_sync_claim_t *c,
             (void) ngx_sync_blocks_sweep(b, now, NGX_SYNC_SHM_SLICE, NULL);
         }
 
-        if (b->sh->nfree < 2) {
+        ablock = ngx_sync_blocks_find(b, NGX_SYNC_SHM_ACCOUNT, tenant);
+
+        if (b->sh->nfree < (ablock ? 1 : 2)) {
             continue;
         }
-
-        ablock = ngx_sync_blocks_find(b, NGX_SYNC_SHM_ACCOUNT, tenant);
 
         if (ablock) {
             account = ngx_sync_block_data(b, ablock);
