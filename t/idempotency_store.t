@@ -1,0 +1,246 @@
+#!/usr/bin/perl
+
+# Idempotency while its store is slow, full or gone: every row of the table of
+# failures, and the suspension of requests and answers that a store on a
+# network brings.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::Sync;
+
+my $t = Test::Sync->new(workers => 2);
+
+$t->write('master.key', 'c4n4ry-master-secret-0123456789');
+$t->canary('c4n4ry-master-secret-0123456789');
+
+$t->peer(erp => sub {
+    my ($req) = @_;
+
+    return { never => 1 } if $req->{uri} =~ /never/;
+    return { status => 201, body => 'z' x 40000 } if $req->{uri} =~ /large/;
+    return { status => 201, body => "n $req->{n}",
+             delay => $req->{uri} =~ /slow/ ? 0.25 : 0,
+             headers => ['Content-Type' => 'text/plain'] };
+});
+
+$t->http(<<'CONF');
+    sync_store  test:delay=10ms timeout=150ms;
+    sync_secret file:%%TESTDIR%%/master.key;
+
+    proxy_http_version        1.1;
+    proxy_set_header          Connection "";
+    proxy_ignore_client_abort on;
+
+    upstream erp { server %%PEER_erp%%; keepalive 4; }
+
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+
+        sync_deadline    500ms;
+        sync_idempotency required scope=none lease=1500ms cap=8k;
+
+        location /closed/ { proxy_pass http://erp; }
+        location /open/   { sync_idempotency required scope=none fail=open;
+                            proxy_pass http://erp; }
+        location /resend/ { sync_idempotency required scope=none
+                                             on_unknown=resend;
+                            proxy_pass http://erp; }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_1%%;
+        location = /fault { sync_test_fault; }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_2%% http2;
+        sync_idempotency required scope=none;
+        location / { proxy_pass http://erp; }
+    }
+CONF
+
+$t->start;
+
+my $serial = 0;
+
+sub fresh { return 'key-' . ++$serial . '-' . $$ }
+
+sub fault {
+    my $args = join '&', @_;
+
+    return $t->request('GET', "/fault?$args", port => 1)->json;
+}
+
+sub ask {
+    my ($uri, $key) = @_;
+
+    return $t->post($uri, 'body', 'Content-Type' => 'text/plain',
+                    'Idempotency-Key' => $key);
+}
+
+sub status_is {
+    my ($res, $status, $idem, $name) = @_;
+
+    is($res->{status}, $status, "$name: status");
+    is($res->header('Idempotency-Status') // '', $idem, "$name: $idem");
+}
+
+my ($k, $r, $n);
+
+
+# slow: everything waits, and all is as with a fast one
+
+$k = fresh();
+$n = $t->ledger('erp');
+status_is(ask('/closed/a', $k), 201, 'executed', 'slow store');
+status_is(ask('/closed/a', $k), 201, 'replayed', 'slow store');
+is($t->ledger('erp'), $n + 1, 'slow store: asked once');
+
+$k = fresh();
+$r = ask('/closed/large', $k);
+status_is($r, 201, 'executed', 'slow store, over the cap');
+is(length $r->{body}, 40000, 'slow store, over the cap: whole');
+status_is(ask('/closed/large', $k), 201, 'replayed', 'slow store, trimmed');
+
+$r = $t->h2('POST', '/a', body => 'b', port => 2,
+            headers => [ 'Content-Type' => 'text/plain',
+                         'Idempotency-Key' => fresh() ]);
+is($r->{status}, 201, 'slow store, HTTP/2');
+
+my @all = $t->parallel(map { [ 'POST', '/closed/slow', body => 'b',
+    headers => [ 'Content-Type' => 'text/plain',
+                 'Idempotency-Key' => 'together' ] ] } 1 .. 10);
+is(scalar(grep { $_->{status} == 201 } @all), 1, 'slow store: one of ten');
+
+$k = fresh();
+status_is(ask('/resend/never', $k), 504, 'outcome-unknown', 'slow, never')
+    for 1 .. 2;
+
+
+# gone at the claim
+
+fault('op=claim', 'fault=down');
+
+$n = $t->ledger('erp');
+$r = ask('/closed/a', fresh());
+status_is($r, 503, 'refused', 'down, fail=closed');
+is($r->json->{type}, 'urn:sync:problem:store-unavailable', 'and says why');
+ok($r->header('Retry-After'), 'and when to come again');
+is($t->ledger('erp'), $n, 'nothing was sent');
+
+$r = ask('/open/a', fresh());
+status_is($r, 201, 'bypassed', 'down, fail=open');
+
+fault('fault=clear');
+fault('op=claim', 'fault=lost', 'n=1');
+
+$r = ask('/closed/a', fresh());
+status_is($r, 503, 'refused', 'no answer to the claim');
+cmp_ok($r->{time}, '<', 1, 'a deadline ends the wait');
+
+
+# full
+
+fault('op=claim', 'fault=full');
+$r = ask('/closed/a', fresh());
+status_is($r, 503, 'refused', 'full');
+is($r->json->{type}, 'urn:sync:problem:store-full', 'and says so');
+fault('fault=clear');
+
+
+# granted too late: released, so that the key is free at once
+
+fault('op=claim', 'fault=delay', 'ms=300', 'n=1');
+$k = fresh();
+status_is(ask('/closed/a', $k), 503, 'refused', 'granted too late');
+
+ok($t->wait_for(sub {
+    (ask('/closed/a', $k)->header('Idempotency-Status') // '')
+        =~ /executed|replayed/;
+}, 1), 'the late claim was released');
+
+fault('op=claim', 'fault=delay', 'ms=120', 'n=1');
+$k = fresh();
+$t->abort('POST', '/closed/a', body => 'body', after => 0.03,
+          headers => [ 'Content-Type' => 'text/plain',
+                       'Idempotency-Key' => $k ]);
+
+ok($t->wait_for(sub {
+    (ask('/closed/a', $k)->header('Idempotency-Status') // '') eq 'executed';
+}, 1), 'the claim of a client that left was released');
+
+
+# gone when it should settle
+
+fault('op=settle', 'fault=down');
+$k = fresh();
+$n = $t->ledger('erp');
+status_is(ask('/closed/a', $k), 201, 'executed-unrecorded', 'not settled');
+status_is(ask('/closed/a', $k), 409, 'in-progress', 'the key is not free');
+fault('fault=clear');
+
+ok($t->wait_for(sub {
+    (ask('/closed/a', $k)->header('Idempotency-Status') // '') eq 'replayed';
+}, 2), 'settled later, without the request');
+is($t->ledger('erp'), $n + 1, 'asked once');
+
+fault('op=settle', 'fault=down');
+$k = fresh();
+status_is(ask('/closed/a', $k), 201, 'executed-unrecorded', 'never settled');
+
+ok($t->wait_for(sub {
+    (ask('/closed/a', $k)->header('Idempotency-Status') // '')
+        eq 'outcome-unknown';
+}, 4), 'unknown when the lease is over');
+fault('fault=clear');
+
+# the client leaves while its answer is settled
+
+fault('op=settle', 'fault=delay', 'ms=120', 'n=1');
+$k = fresh();
+$n = $t->ledger('erp');
+$t->abort('POST', '/closed/a', body => 'body', after => 0.06,
+          headers => [ 'Content-Type' => 'text/plain',
+                       'Idempotency-Key' => $k ]);
+ok($t->wait_for(sub {
+    (ask('/closed/a', $k)->header('Idempotency-Status') // '') eq 'replayed';
+}, 2), 'settled although the client left');
+is($t->ledger('erp'), $n + 1, 'asked once');
+
+
+# the note is not awaited
+
+fault('op=extend', 'fault=delay', 'ms=140');
+$k = fresh();
+status_is(ask('/closed/a', $k), 201, 'executed', 'a slow note');
+fault('fault=clear');
+
+fault('op=extend', 'fault=down');
+$k = fresh();
+status_is(ask('/resend/never', $k), 504, 'outcome-unknown', 'no note');
+fault('fault=clear');
+status_is(ask('/resend/never', $k), 409, 'outcome-unknown',
+          'a record without a note is held');
+
+
+# a reload while requests wait for the store
+
+fault('op=claim', 'fault=delay', 'ms=100');
+my @waiting = map { fresh() } 1 .. 5;
+my $pid = fork;
+
+if (!$pid) {
+    my @res = $t->parallel(map { [ 'POST', '/closed/a', body => 'b',
+        headers => [ 'Content-Type' => 'text/plain',
+                     'Idempotency-Key' => $_ ] ] } @waiting);
+    POSIX::_exit(scalar grep { $_->{status} != 201 } @res);
+}
+
+$t->reload;
+waitpid $pid, 0;
+is($? >> 8, 0, 'all were answered');
+fault('fault=clear');
+
+$t->done;
