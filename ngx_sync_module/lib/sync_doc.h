@@ -21,6 +21,7 @@
 
 #define SYNC_DOC_EXTENDS  8              /* templates in a chain, at most */
 #define SYNC_DOC_NONE     ((uint32_t) -1)
+#define SYNC_DOC_AUDIENCES  16           /* of an issuer, at most */
 
 
 /* Canonical entities and what is done to them. */
@@ -156,7 +157,7 @@ typedef struct {
     sync_str_t        issuer;            /* compared octet for octet */
     sync_doc_jwks_e   kind;
     sync_str_t        jwks;
-    sync_doc_list_t   audience;          /* at least one; any of them */
+    sync_doc_list_t   audience;          /* 1 to 16; any of them */
     sync_str_t        client_claim;      /* empty: "azp", then "client_id" */
     sync_str_t        tenant_claim;      /* empty: none; else its value must
                                             be the tenant's id or name */

@@ -103,7 +103,7 @@ static const sync_doc_words_t  sync_doc_ops = {
 
 
 static const sync_doc_list_of_t  sync_doc_secret_list = {
-    sync_doc_set_secret, NULL, 0
+    sync_doc_set_secret, NULL, 0, 0
 };
 
 

@@ -64,11 +64,11 @@ const sync_doc_words_t  sync_doc_entities = {
 
 
 static const sync_doc_list_of_t  sync_doc_host_list = {
-    sync_doc_set_host, NULL, 0
+    sync_doc_set_host, NULL, 0, 0
 };
 
 static const sync_doc_list_of_t  sync_doc_text_list = {
-    sync_doc_set_text, NULL, 1
+    sync_doc_set_text, NULL, 1, SYNC_DOC_AUDIENCES
 };
 
 static const sync_doc_member_t  sync_doc_match_table[] = {

@@ -100,7 +100,7 @@ static const sync_doc_headers_t  sync_doc_own_headers = {
 
 
 static const sync_doc_list_of_t  sync_doc_header_list = {
-    sync_doc_set_header, &sync_doc_passed_headers, 0
+    sync_doc_set_header, &sync_doc_passed_headers, 0, 0
 };
 
 

@@ -186,6 +186,7 @@ typedef struct {
     sync_doc_set_pt   set;
     const void       *data;
     unsigned          alone:1;           /* a string stands for a list of one */
+    uint32_t          most;              /* 0: no bound of its own */
 } sync_doc_list_of_t;
 
 /* Names of headers that may not be named in a place. */

@@ -22,7 +22,7 @@ static sync_rc_t sync_doc_when_item(sync_doc_compile_t *c, sync_str_t name,
 
 
 static const sync_doc_list_of_t  sync_doc_value_list = {
-    sync_doc_set_text, NULL, 1
+    sync_doc_set_text, NULL, 1, 0
 };
 
 

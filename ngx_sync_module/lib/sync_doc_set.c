@@ -296,6 +296,11 @@ sync_doc_set_list(sync_doc_compile_t *c, const sync_value_t *v,
                                "least one");
     }
 
+    if (fill.of->most && n > fill.of->most) {
+        return sync_doc_refuse(c, "value", "has more than %u entries",
+                               (unsigned) fill.of->most);
+    }
+
     rc = sync_doc_room(c, n, sizeof(sync_doc_ref_t), &fill.off);
 
     if (rc == SYNC_OK) {

@@ -244,6 +244,11 @@ static const broken_t  broken[] = {
       "\"jwks/acme.json\",\"audience\":[]}]}", "/issuers/0/audience", "value",
       "is empty" },
     { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"jwks\":"
+      "\"jwks/acme.json\",\"audience\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\","
+      "\"7\",\"8\",\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\","
+      "\"17\"]}]}", "/issuers/0/audience", "value",
+      "has more than 16 entries" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"jwks\":"
       "\"https://a.example/keys\",\"audience\":\"a\"}]}", "/issuers/0/jwks",
       "not-supported", "is not supported by this version" },
     { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"jwks\":"
