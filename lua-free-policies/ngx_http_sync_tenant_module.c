@@ -1,0 +1,449 @@
+
+/*
+ * sync_tenant: whose request is it?  Read from the host, the path or a
+ * header; the document of the tenant is held until the request goes.
+ *
+ * A host that nobody has and a tenant that is not there are one and the same
+ * answer, so that nobody learns who is a customer.
+ */
+
+
+#include "ngx_http_sync_registry.h"
+
+
+#define NGX_HTTP_SYNC_TENANT_OFF     0
+#define NGX_HTTP_SYNC_TENANT_HOST    1
+#define NGX_HTTP_SYNC_TENANT_PATH    2
+#define NGX_HTTP_SYNC_TENANT_HEADER  3
+
+
+typedef struct {
+    ngx_uint_t   from;
+    ngx_str_t    name;                   /* prefix of the path, with its last
+                                            slash; header, lower case */
+} ngx_http_sync_tenant_loc_conf_t;
+
+
+/* What was found, and by which configuration. */
+
+typedef struct {
+    ngx_http_sync_tenant_loc_conf_t  *conf;
+    ngx_int_t                         rc;
+} ngx_http_sync_tenant_slot_t;
+
+
+static ngx_uint_t ngx_http_sync_tenant_enabled(ngx_http_request_t *r);
+static ngx_int_t ngx_http_sync_tenant_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_tenant_find(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_tenant_look(ngx_http_request_t *r,
+    ngx_http_sync_tenant_loc_conf_t *tlcf, ngx_http_sync_tenant_t **t);
+
+static void *ngx_http_sync_tenant_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_sync_tenant_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_uint_t ngx_http_sync_tenant_configured(ngx_http_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_tenant_check(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
+static char *ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static const ngx_http_sync_step_t  ngx_http_sync_tenant_step = {
+    "tenant",
+    NGX_HTTP_SYNC_STAGE_PREACCESS,
+    NGX_HTTP_SYNC_STEP_TENANT,
+    ngx_http_sync_tenant_enabled,
+    ngx_http_sync_tenant_run,
+    NULL,
+    NULL,
+    NULL
+};
+
+
+static ngx_command_t  ngx_http_sync_tenant_commands[] = {
+
+    { ngx_string("sync_tenant"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_sync_tenant,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_sync_tenant_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_sync_tenant_create_loc_conf,  /* create location configuration */
+    ngx_http_sync_tenant_merge_loc_conf    /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_sync_tenant_module = {
+    NGX_MODULE_V1,
+    &ngx_http_sync_tenant_module_ctx,      /* module context */
+    ngx_http_sync_tenant_commands,         /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_uint_t
+ngx_http_sync_tenant_enabled(ngx_http_request_t *r)
+{
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_tenant_module);
+
+    return tlcf->from != NGX_HTTP_SYNC_TENANT_OFF;
+}
+
+
+static ngx_int_t
+ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_sync_tenant_find(r, ctx);
+
+    switch (rc) {
+
+    case NGX_OK:
+        ngx_http_sync_trace(ctx, "tenant", "%V", &ctx->tenant.name);
+        return NGX_OK;
+
+    case NGX_HTTP_NOT_FOUND:
+        return ngx_http_sync_problem(ctx, rc, "unknown-tenant",
+                                     "There is no such tenant",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "nothing is known under this name");
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return ngx_http_sync_problem(ctx, rc, "tenant-misconfigured",
+                                     "The tenant's document is broken",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the document of this tenant cannot be "
+                                     "used; the operator's log says why");
+
+    case NGX_HTTP_BAD_REQUEST:
+        return ngx_http_sync_problem(ctx, rc, "tenant-ambiguous",
+                                     "More than one tenant is named",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "the header that names the tenant came "
+                                     "more than once");
+
+    default:
+        return rc;
+    }
+}
+
+
+/* Without a problem: variables ask, too. */
+
+static ngx_int_t
+ngx_http_sync_tenant_find(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    sync_str_t                        s;
+    ngx_http_sync_tenant_t           *t;
+    ngx_http_sync_tenant_slot_t      *slot;
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_tenant_module);
+
+    if (tlcf->from == NGX_HTTP_SYNC_TENANT_OFF) {
+        return NGX_DECLINED;
+    }
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_TENANT];
+
+    if (slot == NULL) {
+        slot = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_tenant_slot_t));
+        if (slot == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->slots[NGX_HTTP_SYNC_STEP_TENANT] = slot;
+    }
+
+    /* a location may read it from elsewhere than what asked before it */
+
+    if (slot->conf == tlcf) {
+        return slot->rc;
+    }
+
+    ngx_memzero(&ctx->tenant, sizeof(ctx->tenant));
+
+    slot->conf = tlcf;
+    slot->rc = ngx_http_sync_tenant_look(r, tlcf, &t);
+
+    if (slot->rc != NGX_OK) {
+        return slot->rc;
+    }
+
+    if (ngx_http_sync_tenant_hold(r->pool, t) != NGX_OK) {
+        slot->rc = NGX_ERROR;
+        return NGX_ERROR;
+    }
+
+    ctx->tenant.entry = t;
+    ctx->tenant.doc = ngx_http_sync_tenant_doc(t);
+
+    s = sync_doc_id(ctx->tenant.doc);
+    ctx->tenant.id.len = s.len;
+    ctx->tenant.id.data = s.data;
+
+    s = sync_doc_name(ctx->tenant.doc);
+    ctx->tenant.name.len = s.len;
+    ctx->tenant.name.data = s.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_tenant_look(ngx_http_request_t *r,
+    ngx_http_sync_tenant_loc_conf_t *tlcf, ngx_http_sync_tenant_t **t)
+{
+    u_char           *p, *last;
+    ngx_int_t         rc;
+    ngx_str_t         name;
+    ngx_uint_t        lines;
+    ngx_table_elt_t  *h;
+
+    switch (tlcf->from) {
+
+    case NGX_HTTP_SYNC_TENANT_HOST:
+
+        /* lower case, without port and last dot: NGINX has seen to it */
+
+        rc = ngx_http_sync_tenant_by_host(r, &r->headers_in.server, t);
+        break;
+
+    case NGX_HTTP_SYNC_TENANT_PATH:
+
+        if (r->uri.len <= tlcf->name.len
+            || ngx_memcmp(r->uri.data, tlcf->name.data, tlcf->name.len) != 0)
+        {
+            return NGX_HTTP_NOT_FOUND;
+        }
+
+        last = r->uri.data + r->uri.len;
+        name.data = r->uri.data + tlcf->name.len;
+
+        for (p = name.data; p < last && *p != '/'; p++) { /* void */ }
+
+        name.len = p - name.data;
+
+        rc = ngx_http_sync_tenant_by_name(r, &name, t);
+        break;
+
+    default: /* NGX_HTTP_SYNC_TENANT_HEADER */
+
+        h = ngx_http_sync_header_in(r, &tlcf->name, &lines);
+
+        if (h == NULL) {
+            return NGX_HTTP_NOT_FOUND;
+        }
+
+        if (lines > 1) {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
+        rc = ngx_http_sync_tenant_by_name(r, &h->value, t);
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+        return NGX_OK;
+
+    case NGX_ABORT:
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    default:
+        return NGX_HTTP_NOT_FOUND;
+    }
+}
+
+
+static void *
+ngx_http_sync_tenant_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    tlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_sync_tenant_loc_conf_t));
+    if (tlcf == NULL) {
+        return NULL;
+    }
+
+    tlcf->from = NGX_CONF_UNSET_UINT;
+
+    return tlcf;
+}
+
+
+static char *
+ngx_http_sync_tenant_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_sync_tenant_loc_conf_t  *prev = parent;
+    ngx_http_sync_tenant_loc_conf_t  *conf = child;
+
+    if (conf->from == NGX_CONF_UNSET_UINT) {
+        conf->name = prev->name;
+    }
+
+    ngx_conf_merge_uint_value(conf->from, prev->from,
+                              NGX_HTTP_SYNC_TENANT_OFF);
+
+    if (conf->from == NGX_HTTP_SYNC_TENANT_OFF) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_sync_use(cf, &ngx_http_sync_tenant_step) != NGX_OK
+        || ngx_http_sync_add_check(cf, ngx_http_sync_tenant_check) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_tenant_configured(ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    tlcf = ctx->loc_conf[ngx_http_sync_tenant_module.ctx_index];
+
+    return tlcf->from != NGX_HTTP_SYNC_TENANT_OFF;
+}
+
+
+static ngx_int_t
+ngx_http_sync_tenant_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    if (!ngx_http_sync_registry_used(cf)) {
+        ngx_http_sync_refuse(cf, ctx,
+                             "sync_tenant needs sync_tenants with the folder "
+                             "of the documents");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* sync_tenant off | host | path=PREFIX | header=NAME */
+
+static char *
+ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_sync_tenant_loc_conf_t  *tlcf = conf;
+
+    u_char     *p;
+    ngx_str_t  *value, *name;
+
+    if (tlcf->from != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    if (cf->cmd_type & (NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF)) {
+        return "is not allowed here";
+    }
+
+    value = cf->args->elts;
+    name = &tlcf->name;
+
+    ngx_http_sync_tenant_resolve = ngx_http_sync_tenant_find;
+    ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_TENANT,
+                                  ngx_http_sync_tenant_configured);
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        tlcf->from = NGX_HTTP_SYNC_TENANT_OFF;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "host") == 0) {
+        tlcf->from = NGX_HTTP_SYNC_TENANT_HOST;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value[1].data, "path=", 5) == 0) {
+        name->len = value[1].len - 5;
+        name->data = value[1].data + 5;
+
+        if (name->len == 0 || name->data[0] != '/'
+            || name->data[name->len - 1] != '/')
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"sync_tenant\": the tenant's name follows "
+                               "a prefix that begins and ends with a slash, "
+                               "as \"path=/t/\", and not \"%V\"", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        tlcf->from = NGX_HTTP_SYNC_TENANT_PATH;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value[1].data, "header=", 7) == 0) {
+        name->len = value[1].len - 7;
+        name->data = value[1].data + 7;
+
+        ngx_strlow(name->data, name->data, name->len);
+
+        for (p = name->data; p < name->data + name->len; p++) {
+            if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')
+                  || *p == '-' || *p == '_'))
+            {
+                break;
+            }
+        }
+
+        if (name->len == 0 || p < name->data + name->len) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"sync_tenant\": \"%V\" does not name a "
+                               "header, as \"header=X-Tenant\" does",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        tlcf->from = NGX_HTTP_SYNC_TENANT_HEADER;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "certificate") == 0
+        || ngx_strncmp(value[1].data, "element=", 8) == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sync_tenant\": \"%V\" is not supported by this "
+                           "version; \"host\", \"path=/t/\" and "
+                           "\"header=X-Tenant\" are", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"sync_tenant\": unknown \"%V\"; \"host\", "
+                       "\"path=/t/\", \"header=X-Tenant\" and \"off\" are "
+                       "known", &value[1]);
+    return NGX_CONF_ERROR;
+}
