@@ -76,6 +76,10 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    /* an internal redirect that was answered before PREACCESS, by "return" */
+
+    ngx_http_sync_enter(r, ctx);
+
     if (ctx->answer.held) {
 
         /*

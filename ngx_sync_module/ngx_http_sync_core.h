@@ -34,6 +34,12 @@ ngx_int_t ngx_http_sync_init_runner(ngx_conf_t *cf);
 ngx_int_t ngx_http_sync_run_stage(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_stage_e stage);
 
+/*
+ * Called where the request may stand in another location than before: after an
+ * internal redirect what was held for the old one is settled or released.
+ */
+void ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx);
+
 /* Is any step of the stage enabled where r is now? */
 ngx_uint_t ngx_http_sync_stage_enabled(ngx_http_request_t *r,
     ngx_http_sync_stage_e stage);

@@ -19,8 +19,6 @@ static ngx_int_t ngx_http_sync_depart(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_stop(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const ngx_http_sync_step_t *step, ngx_int_t rc);
-static void ngx_http_sync_enter(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_op_handler(ngx_sync_op_t *op);
 static void ngx_http_sync_cleanup(void *data);
 static void ngx_http_sync_deadline_handler(ngx_event_t *ev);
@@ -391,12 +389,7 @@ ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 }
 
 
-/*
- * The request stands in another location than before: an internal redirect.
- * What was held for the old one is settled or released before anything runs.
- */
-
-static void
+void
 ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_uint_t                   i;
@@ -545,7 +538,9 @@ ngx_http_sync_cleanup(void *data)
         ngx_del_timer(&ctx->deadline);
     }
 
-    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
+    /* the last step first: what it has under way it settles itself */
+
+    for (i = NGX_HTTP_SYNC_STEPS; i-- > 0; /* void */ ) {
         step = smcf->steps[i];
 
         if (step != NULL && step->cancel != NULL) {

@@ -51,6 +51,8 @@ $t->peer(erp => sub {
 $t->peer(gone => sub { return 'never' });
 $t->peer_stop('gone');
 
+$t->peer(both => sub { return { never => 1 } });
+
 $t->http(<<'CONF');
     sync_secret file:%%TESTDIR%%/master.key;
 
@@ -61,6 +63,7 @@ $t->http(<<'CONF');
 
     upstream erp  { server %%PEER_erp%%; keepalive 4; }
     upstream gone { server %%PEER_gone%%; }
+    upstream both { server %%PEER_both%%; }
     upstream two  { server %%PEER_erp%%; server %%PEER_erp%% backup; }
 
     server {
@@ -116,6 +119,17 @@ $t->http(<<'CONF');
         location /page/ {
             error_page 502 = @page;
             proxy_pass http://gone;
+        }
+
+        location /late/ {
+            error_page 504 = @page;
+            proxy_pass http://erp;
+        }
+
+        location /both/ {
+            sync_idempotency required scope=$http_x_client lease=900ms
+                             on_unknown=resend;
+            proxy_pass http://both;
         }
 
         location @page { sync_idempotency off; return 200 "page\n"; }
@@ -388,6 +402,12 @@ $r = ask('/page/a', $k);
 is($r->{status}, 200, 'error_page of the user wins');
 is($r->{body}, "page\n", 'in the words of the user');
 
+$k = fresh();
+$r = ask('/late/never', $k);
+is($r->{status}, 200, 'error_page after something was sent');
+is($r->{body}, "page\n", 'in the words of the user');
+status_is(ask('/late/never', $k), 409, 'outcome-unknown', 'and held');
+
 $r = ask('/tiny/a', fresh(), '{"a":"12345678901234567890"}');
 is($r->{status}, 413, 'a body too large');
 
@@ -404,6 +424,15 @@ for my $rule (qw(resend release)) {
     is($t->ledger('erp'), $n + 2, "$rule: asked twice");
     $t->tell(erp => {});
 }
+
+
+# a resolver that could not send leaves the key as unknown as it was
+
+$k = fresh();
+status_is(ask('/both/a', $k), 504, 'outcome-unknown', 'both: sent');
+$t->peer_stop('both');
+status_is(ask('/both/a', $k), 502, 'not-sent', 'both: not sent again');
+status_is(ask('/both/b', $k), 422, 'mismatch', 'both: the record stands');
 
 
 # a claimed request is never sent twice by NGINX, whatever its method
