@@ -158,7 +158,7 @@ typedef struct {
     sync_doc_jwks_e   kind;
     sync_str_t        jwks;
     sync_doc_list_t   audience;          /* 1 to 16; any of them */
-    sync_str_t        client_claim;      /* empty: "azp", then "client_id" */
+    sync_str_t        client_claim;      /* empty: "client_id", then "azp" */
     sync_str_t        tenant_claim;      /* empty: none; else its value must
                                             be the tenant's id or name */
 } sync_doc_issuer_t;
