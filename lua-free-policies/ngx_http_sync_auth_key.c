@@ -196,18 +196,11 @@ ngx_http_sync_key_build(ngx_http_sync_key_index_t *index,
             name.len = item.len;
             name.data = item.data;
 
-            /* one that cannot be read matches nothing, and was logged */
+            /* what cannot be read, or is empty, was logged */
 
             secret = ngx_http_sync_tenant_secret(t, &name, log);
 
             if (secret == NULL) {
-                continue;
-            }
-
-            if (secret->len == 0) {
-                ngx_log_error(NGX_LOG_WARN, log, 0,
-                              "auth: an API key is empty and matches nothing, "
-                              "secret \"%V\" of tenant \"%V\"", &name, &id);
                 continue;
             }
 

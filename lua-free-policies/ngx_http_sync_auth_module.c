@@ -244,8 +244,10 @@ ngx_http_sync_auth_bearer(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         p++;
     }
 
-    while (p < last && *p == '=') {
-        p++;
+    if (p != token->data) {
+        while (p < last && *p == '=') {
+            p++;
+        }
     }
 
     if (token->len == 0 || p != last) {

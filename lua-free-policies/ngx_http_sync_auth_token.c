@@ -37,6 +37,7 @@ static sync_jwks_t *ngx_http_sync_auth_keys(ngx_http_request_t *r,
     ngx_http_sync_tenant_t *t, ngx_http_sync_trust_t *trust);
 static sync_rc_t ngx_http_sync_auth_check(ngx_http_request_t *r,
     ngx_http_sync_trust_t *trust, sync_jwt_t *jwt, sync_error_t *err);
+static ngx_uint_t ngx_http_sync_auth_typ(sync_str_t typ);
 static ngx_int_t ngx_http_sync_auth_foreign(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, sync_str_t issuer);
 static uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc,
@@ -299,6 +300,10 @@ ngx_http_sync_auth_check(ngx_http_request_t *r, ngx_http_sync_trust_t *trust,
     sync_jwt_policy_t               policy;
     ngx_http_sync_auth_loc_conf_t  *alcf;
 
+    if (!ngx_http_sync_auth_typ(jwt->typ)) {
+        return sync_refuse(err, "typ", SYNC_NOWHERE, "not an access token");
+    }
+
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
 
     policy.issuer = trust->issuer;
@@ -310,6 +315,30 @@ ngx_http_sync_auth_check(ngx_http_request_t *r, ngx_http_sync_trust_t *trust,
     policy.proven = 0;
 
     return sync_jwt_check(jwt, &policy, err);
+}
+
+
+/*
+ * An issuer signs more than access tokens with the same keys: logout tokens,
+ * security events.  What says that it is one of those is none of ours (RFC
+ * 8725, 3.11 and 3.12).
+ */
+
+static ngx_uint_t
+ngx_http_sync_auth_typ(sync_str_t typ)
+{
+    if (typ.len > 12
+        && ngx_strncasecmp(typ.data, (u_char *) "application/", 12) == 0)
+    {
+        typ.data += 12;
+        typ.len -= 12;
+    }
+
+    return typ.len == 0
+           || (typ.len == 3
+               && ngx_strncasecmp(typ.data, (u_char *) "JWT", 3) == 0)
+           || (typ.len == 6
+               && ngx_strncasecmp(typ.data, (u_char *) "at+jwt", 6) == 0);
 }
 
 
