@@ -1,0 +1,980 @@
+
+/*
+ * Idempotency: at most once for each Idempotency-Key
+ * (draft-ietf-httpapi-idempotency-key-header).
+ *
+ * The claim step reads the body, prints the request and claims its key; the
+ * send step leaves a note of how to resolve the key should nobody ever learn
+ * how the exchange ended.  What came of it is settled by the response steps.
+ */
+
+
+#include "ngx_http_sync_idempotency.h"
+#include "ngx_http_sync_claim.h"
+#include "sync_print.h"
+
+
+#define NGX_HTTP_SYNC_LEASE_MARGIN          15000
+#define NGX_HTTP_SYNC_RETENTION             (24 * 3600 * 1000)
+#define NGX_HTTP_SYNC_WAITERS               256      /* per worker */
+#define NGX_HTTP_SYNC_POLL                  50       /* ms */
+
+
+typedef enum {
+    NGX_HTTP_SYNC_IDEM_START = 0,
+    NGX_HTTP_SYNC_IDEM_BODY,
+    NGX_HTTP_SYNC_IDEM_CLAIM,
+    NGX_HTTP_SYNC_IDEM_CLAIMING,
+    NGX_HTTP_SYNC_IDEM_WAITING,
+    NGX_HTTP_SYNC_IDEM_RESOLVING,
+    NGX_HTTP_SYNC_IDEM_FREEING
+} ngx_http_sync_idem_state_e;
+
+
+typedef struct {
+    ngx_http_sync_idem_state_e  state;
+    ngx_sync_op_t               op;
+    ngx_sync_claim_t            claim;
+    ngx_event_t                 poll;
+    ngx_msec_t                  wait_until;
+    ngx_sync_op_t               note_op;
+    ngx_sync_hold_t             note_hold;
+    unsigned                    waiter:1;
+    unsigned                    freed:1;
+} ngx_http_sync_idem_slot_t;
+
+
+static ngx_uint_t ngx_http_sync_idempotency_enabled(ngx_http_request_t *r);
+static ngx_int_t ngx_http_sync_idempotency_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_idempotency_cancel(ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_idempotency_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_send_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_send_cancel(ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_note_handler(ngx_sync_op_t *op);
+
+static ngx_int_t ngx_http_sync_idem_key(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf);
+static ngx_int_t ngx_http_sync_idem_name(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_sync_key_t *key);
+static void ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s);
+static ngx_int_t ngx_http_sync_idem_print(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    u_char *print);
+static ngx_int_t ngx_http_sync_idem_prepare(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_claimed(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_granted(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot, uint64_t epoch);
+static ngx_int_t ngx_http_sync_idem_busy(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_unknown(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_resolved(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_replay(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *record);
+static ngx_int_t ngx_http_sync_idem_down(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf);
+static void ngx_http_sync_idem_poll(ngx_event_t *ev);
+static void ngx_http_sync_idem_stop_waiting(ngx_http_sync_idem_slot_t *slot);
+
+
+const ngx_http_sync_step_t  ngx_http_sync_idempotency_step = {
+    "idempotency",
+    NGX_HTTP_SYNC_STAGE_PRECONTENT,
+    NGX_HTTP_SYNC_STEP_IDEMPOTENCY,
+    ngx_http_sync_idempotency_enabled,
+    ngx_http_sync_idempotency_run,
+    ngx_http_sync_idempotency_cancel,
+    ngx_http_sync_idempotency_leave,
+    NULL
+};
+
+
+const ngx_http_sync_step_t  ngx_http_sync_send_step = {
+    "send",
+    NGX_HTTP_SYNC_STAGE_PRECONTENT,
+    NGX_HTTP_SYNC_STEP_SEND,
+    ngx_http_sync_idempotency_enabled,
+    ngx_http_sync_send_run,
+    ngx_http_sync_send_cancel,
+    NULL,
+    NULL
+};
+
+
+static ngx_str_t  ngx_http_sync_idempotency_key =
+    ngx_string("idempotency-key");
+static ngx_str_t  ngx_http_sync_if_match = ngx_string("if-match");
+
+
+static ngx_uint_t  ngx_http_sync_waiters;
+
+
+static ngx_uint_t
+ngx_http_sync_idempotency_enabled(ngx_http_request_t *r)
+{
+    ngx_http_sync_idempotency_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_idempotency_module);
+
+    return ilcf->mode != NGX_HTTP_SYNC_IDEMPOTENCY_OFF
+           && (r->method & ilcf->methods);
+}
+
+
+static ngx_int_t
+ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t                               rc;
+    ngx_http_sync_idem_slot_t              *slot;
+    ngx_http_sync_idempotency_loc_conf_t   *ilcf;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_idempotency_module);
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
+
+    if (ctx->dry_run) {
+
+        /* nothing is sent, so nothing is claimed */
+
+        return NGX_DECLINED;
+    }
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
+
+    if (slot == NULL) {
+        slot = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_idem_slot_t));
+        if (slot == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY] = slot;
+    }
+
+    for ( ;; ) {
+
+        switch (slot->state) {
+
+        case NGX_HTTP_SYNC_IDEM_START:
+
+            rc = ngx_http_sync_idem_key(r, ctx, ilcf);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            slot->state = NGX_HTTP_SYNC_IDEM_BODY;
+
+            /* fall through */
+
+        case NGX_HTTP_SYNC_IDEM_BODY:
+
+            rc = ngx_http_sync_read_body(r, ctx);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            rc = ngx_http_sync_idem_prepare(r, ctx, ilcf, slot);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            slot->state = NGX_HTTP_SYNC_IDEM_CLAIM;
+
+            /* fall through */
+
+        case NGX_HTTP_SYNC_IDEM_CLAIM:
+
+            ngx_http_sync_op_init(ctx, &slot->op);
+            slot->state = NGX_HTTP_SYNC_IDEM_CLAIMING;
+            ctx->claim.lease_end = ngx_current_msec + slot->claim.lease;
+
+            rc = imcf->store->ops->claim(imcf->store, &slot->op, &slot->claim);
+            if (rc == NGX_AGAIN) {
+                return NGX_AGAIN;
+            }
+
+            /* fall through */
+
+        case NGX_HTTP_SYNC_IDEM_CLAIMING:
+
+            rc = ngx_http_sync_idem_claimed(r, ctx, ilcf, slot);
+            break;
+
+        case NGX_HTTP_SYNC_IDEM_WAITING:
+
+            slot->state = NGX_HTTP_SYNC_IDEM_CLAIM;
+            continue;
+
+        case NGX_HTTP_SYNC_IDEM_RESOLVING:
+        default: /* NGX_HTTP_SYNC_IDEM_FREEING */
+
+            rc = ngx_http_sync_idem_resolved(r, ctx, ilcf, slot);
+            break;
+        }
+
+        if (rc != NGX_BUSY) {
+            return rc;
+        }
+
+        /* the state has moved on, and what it waits for is there */
+    }
+}
+
+
+/* NGX_DECLINED: no key, and none is needed. */
+
+static ngx_int_t
+ngx_http_sync_idem_key(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf)
+{
+    sync_rc_t         rc;
+    sync_str_t        in, key;
+    ngx_uint_t        lines;
+    sync_error_t      err;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_sync_header_in(r, &ngx_http_sync_idempotency_key, &lines);
+
+    if (h == NULL) {
+
+        if (ilcf->mode == NGX_HTTP_SYNC_IDEMPOTENCY_ON) {
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                     "idempotency-key-missing",
+                                     "Idempotency-Key is missing",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "this request needs an Idempotency-Key "
+                                     "header that is its own, and that each "
+                                     "retry repeats");
+    }
+
+    if (lines > 1) {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                     "idempotency-key-malformed",
+                                     "Idempotency-Key is malformed",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "%ui Idempotency-Key headers, one is "
+                                     "right", lines);
+    }
+
+    in.data = h->value.data;
+    in.len = h->value.len;
+
+    rc = sync_sfv_idempotency_key(in, ilcf->syntax, &ctx->arena, &key, &err);
+
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (rc == SYNC_NO) {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                     "idempotency-key-malformed",
+                                     "Idempotency-Key is malformed",
+                                     NGX_HTTP_SYNC_BUSINESS, "%s", err.text);
+    }
+
+    ctx->claim.key.data = key.data;
+    ctx->claim.key.len = key.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    ngx_int_t                  rc;
+    ngx_sync_claim_t          *claim;
+    ngx_http_sync_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
+    claim = &slot->claim;
+
+    rc = ngx_http_sync_idem_name(r, ctx, ilcf, &claim->key);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_sync_idem_print(r, ctx, ilcf, claim->print);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (sync_random(claim->owner, NGX_SYNC_OWNER_LEN) != SYNC_OK) {
+        return NGX_ERROR;
+    }
+
+    claim->lease = ilcf->lease ? ilcf->lease
+                               : slcf->deadline + NGX_HTTP_SYNC_LEASE_MARGIN;
+
+    claim->retention = NGX_HTTP_SYNC_RETENTION;
+
+    if (ilcf->retention) {
+        claim->retention = ilcf->retention;
+
+    } else if (ctx->tenant.doc != NULL
+               && sync_doc_retention(ctx->tenant.doc) != 0)
+    {
+        claim->retention = sync_doc_retention(ctx->tenant.doc);
+    }
+
+    if (claim->retention < claim->lease) {
+        claim->retention = claim->lease;
+    }
+
+    claim->max_keys = ilcf->max_keys;
+    claim->max_bytes = ilcf->max_bytes;
+
+    slot->wait_until = ngx_current_msec + ilcf->wait;
+
+    return NGX_OK;
+}
+
+
+/* Who asks for what under which key: nothing of it comes from the payload. */
+
+static ngx_int_t
+ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf, ngx_sync_key_t *key)
+{
+    u_char                                  digest[SYNC_SHA256_LEN];
+    ngx_str_t                               scope, name;
+    ngx_uint_t                              i;
+    sync_hmac_t                             mac;
+    ngx_http_core_loc_conf_t               *clcf;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_str_null(&scope);
+
+    if (ilcf->scope != NULL) {
+
+        if (ngx_http_complex_value(r, ilcf->scope, &scope) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (scope.len == 0) {
+            return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                         "idempotency-scope-missing",
+                                         "The scope of the key is empty",
+                                         NGX_HTTP_SYNC_TECHNICAL,
+                                         "scope= of sync_idempotency gave "
+                                         "nothing for this request");
+        }
+    }
+
+    name = ilcf->name.len ? ilcf->name : clcf->name;
+
+    for (i = 0; i < imcf->nkeys; i++) {
+        sync_hmac_init(&mac, &imcf->keys[i]);
+
+        ngx_http_sync_idem_feed(&mac, &ctx->tenant.id);
+        ngx_http_sync_idem_feed(&mac, &ctx->principal.issuer);
+        ngx_http_sync_idem_feed(&mac, &ctx->principal.client);
+        ngx_http_sync_idem_feed(&mac, &ctx->principal.subject);
+        ngx_http_sync_idem_feed(&mac, &scope);
+        ngx_http_sync_idem_feed(&mac, &r->method_name);
+        ngx_http_sync_idem_feed(&mac, &name);
+        ngx_http_sync_idem_feed(&mac, &ctx->claim.key);
+
+        sync_hmac_final(&mac, i == 0 ? key->name : key->previous);
+    }
+
+    key->has_previous = imcf->nkeys > 1;
+    key->tenant = ctx->tenant.id;
+
+    sync_sha256(ctx->claim.key.data, ctx->claim.key.len, digest);
+    key->bucket = digest[0] & 15;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s)
+{
+    u_char  len[4];
+
+    len[0] = (u_char) (s->len >> 24);
+    len[1] = (u_char) (s->len >> 16);
+    len[2] = (u_char) (s->len >> 8);
+    len[3] = (u_char) s->len;
+
+    sync_hmac_update(mac, len, sizeof(len));
+    sync_hmac_update(mac, s->data, s->len);
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_print(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf, u_char *print)
+{
+    size_t                     len;
+    u_char                    *p;
+    ngx_int_t                  rc;
+    sync_print_t               pr;
+    ngx_table_elt_t           *h;
+    sync_print_header_t        header;
+    sync_print_request_t       request;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_memzero(&request, sizeof(sync_print_request_t));
+
+    /* the raw path, behind what the location says by its name */
+
+    request.path.data = r->unparsed_uri.data;
+    request.path.len = r->unparsed_uri.len;
+
+    p = ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
+    if (p != NULL) {
+        request.path.len = p - r->unparsed_uri.data;
+        request.query.data = p + 1;
+        request.query.len = r->unparsed_uri.data + r->unparsed_uri.len - p - 1;
+    }
+
+    len = clcf->name.len;
+
+    if (
+#if (NGX_PCRE)
+        clcf->regex == NULL &&
+#endif
+        request.path.len >= len
+        && ngx_memcmp(request.path.data, clcf->name.data, len) == 0)
+    {
+        request.path.data += len;
+        request.path.len -= len;
+    }
+
+    if (r->headers_in.content_type != NULL) {
+        request.media_type.data = r->headers_in.content_type->value.data;
+        request.media_type.len = r->headers_in.content_type->value.len;
+    }
+
+    h = ngx_http_sync_header_in(r, &ngx_http_sync_if_match, NULL);
+
+    if (h != NULL) {
+        header.name.data = ngx_http_sync_if_match.data;
+        header.name.len = ngx_http_sync_if_match.len;
+        header.value.data = h->value.data;
+        header.value.len = h->value.len;
+
+        request.headers = &header;
+        request.nheaders = 1;
+    }
+
+    if (sync_print_begin(&pr, &request, &ctx->arena) != SYNC_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_sync_parse_body(r, ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+
+        if (sync_print_json(&pr, &ctx->payload.source, &ctx->arena)
+            != SYNC_OK)
+        {
+            return NGX_ERROR;
+        }
+
+    } else if (ctx->payload.body.len) {
+
+        /*
+         * not JSON, or not what it says: by its bytes; a policy that needs
+         * the tape refuses it after the claim
+         */
+
+        sync_print_bytes(&pr, (sync_str_t) { ctx->payload.body.len,
+                                             ctx->payload.body.data });
+    }
+
+    sync_print_end(&pr, print);
+
+    return NGX_OK;
+}
+
+
+/*
+ * What the store says of the key.  NGX_BUSY: enter the machine again.
+ */
+
+static ngx_int_t
+ngx_http_sync_idem_claimed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    ngx_sync_claim_t  *claim;
+
+    claim = &slot->claim;
+
+    switch (slot->op.result) {
+
+    case NGX_SYNC_STORE_OK:
+        ngx_http_sync_idem_stop_waiting(slot);
+        return ngx_http_sync_idem_granted(r, ctx, ilcf, slot,
+                                          claim->entry.epoch);
+
+    case NGX_SYNC_STORE_DONE:
+        ngx_http_sync_idem_stop_waiting(slot);
+        return ngx_http_sync_idem_replay(r, ctx, &claim->entry.record);
+
+    case NGX_SYNC_STORE_BUSY:
+        return ngx_http_sync_idem_busy(r, ctx, ilcf, slot);
+
+    case NGX_SYNC_STORE_UNKNOWN:
+        ngx_http_sync_idem_stop_waiting(slot);
+        return ngx_http_sync_idem_unknown(r, ctx, slot);
+
+    case NGX_SYNC_STORE_MISMATCH:
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+        ngx_str_set(&ctx->claim.status, "mismatch");
+
+        return ngx_http_sync_problem(ctx, 422, "idempotency-key-reused",
+                                     "The key was used for another request",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "a retry repeats path, query and body; "
+                                     "another request needs a key of its own");
+
+    case NGX_SYNC_STORE_FULL:
+        ctx->problem.retry_after = 1;
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+        ngx_str_set(&ctx->claim.status, "refused");
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "idempotency: no room for a key, tenant \"%V\"",
+                      &ctx->tenant.id);
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                     "store-full", "No room for this key",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the zone is full or the tenant has "
+                                     "reached its cap; nothing was sent");
+
+    case NGX_SYNC_STORE_QUEUED:
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+        ngx_str_set(&ctx->claim.status, "queued");
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT, "queued",
+                                     "The request is queued",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "it was accepted and waits for delivery");
+
+    default: /* NGX_SYNC_STORE_DOWN */
+        ngx_http_sync_idem_stop_waiting(slot);
+        return ngx_http_sync_idem_down(r, ctx, ilcf);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_granted(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot, uint64_t epoch)
+{
+    ngx_sync_hold_t                        *hold;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
+
+    hold = &ctx->claim.hold;
+
+    hold->key = slot->claim.key;
+    hold->epoch = epoch;
+    hold->lease = slot->claim.lease;
+    hold->retention = slot->claim.retention;
+    ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
+
+    ctx->claim.state = NGX_HTTP_SYNC_CLAIM_HELD;
+    ctx->claim.store = imcf->store;
+    ctx->claim.on_unknown = ilcf->on_unknown;
+    ctx->claim.cap = ilcf->cap;
+    ctx->claim.keep = ilcf->keep;
+    ctx->answer.cap = ilcf->cap;
+
+    ngx_str_set(&ctx->claim.status, "executed");
+
+    ngx_http_sync_trace(ctx, "idempotency", "claimed, epoch %uL", epoch);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_busy(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    int64_t     left;
+    ngx_msec_t  wait;
+    ngx_time_t  *tp;
+
+    wait = 0;
+
+    if ((ngx_msec_int_t) (slot->wait_until - ngx_current_msec) > 0) {
+        wait = slot->wait_until - ngx_current_msec;
+    }
+
+    if (wait && !slot->waiter && ngx_http_sync_waiters < NGX_HTTP_SYNC_WAITERS)
+    {
+        slot->waiter = 1;
+        ngx_http_sync_waiters++;
+    }
+
+    if (wait && slot->waiter) {
+        slot->state = NGX_HTTP_SYNC_IDEM_WAITING;
+
+        slot->poll.handler = ngx_http_sync_idem_poll;
+        slot->poll.data = ctx;
+        slot->poll.log = r->connection->log;
+
+        ngx_add_timer(&slot->poll, ngx_min(wait, NGX_HTTP_SYNC_POLL));
+
+        return NGX_AGAIN;
+    }
+
+    ngx_http_sync_idem_stop_waiting(slot);
+
+    tp = ngx_timeofday();
+    left = slot->claim.entry.until - ((int64_t) tp->sec * 1000 + tp->msec);
+
+    ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+    ngx_str_set(&ctx->claim.status, "in-progress");
+    ctx->verdict = "in-progress";
+    ctx->problem.retry_after = left > 2000 ? 2 : 1;
+
+    (void) ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
+                                 "idempotency-in-progress",
+                                 "The same request is in progress",
+                                 NGX_HTTP_SYNC_TECHNICAL,
+                                 "its answer will be given to a retry with "
+                                 "the same key");
+    return NGX_HTTP_CONFLICT;
+}
+
+
+static void
+ngx_http_sync_idem_poll(ngx_event_t *ev)
+{
+    ngx_http_sync_wake(ev->data);
+}
+
+
+static void
+ngx_http_sync_idem_stop_waiting(ngx_http_sync_idem_slot_t *slot)
+{
+    if (slot->waiter) {
+        slot->waiter = 0;
+        ngx_http_sync_waiters--;
+    }
+
+    if (slot->poll.timer_set) {
+        ngx_del_timer(&slot->poll);
+    }
+}
+
+
+/*
+ * Nobody knows how the first try ended.  The note says what may be done.
+ */
+
+static ngx_int_t
+ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    ngx_int_t                               rc;
+    ngx_uint_t                              rule;
+    ngx_sync_hold_t                        *hold;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
+
+    if (ngx_http_sync_note_read(&slot->claim.entry.note, &rule,
+                                &ctx->claim.connector)
+        != NGX_OK)
+    {
+        rule = SYNC_UNKNOWN_HOLD;
+    }
+
+    if (rule == SYNC_UNKNOWN_HOLD) {
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+        ngx_str_set(&ctx->claim.status, "outcome-unknown");
+        ctx->verdict = "outcome-unknown";
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
+                                     "outcome-unknown",
+                                     "Nobody knows how this request ended",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "it was sent and no answer came; it is "
+                                     "not sent again until its outcome is "
+                                     "known");
+    }
+
+    hold = &ctx->claim.hold;
+
+    hold->key = slot->claim.key;
+    hold->lease = slot->claim.lease;
+    hold->retention = slot->claim.retention;
+    ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
+
+    ctx->claim.on_unknown = rule;
+    slot->state = NGX_HTTP_SYNC_IDEM_RESOLVING;
+
+    ngx_http_sync_op_init(ctx, &slot->op);
+
+    rc = imcf->store->ops->resolve_begin(imcf->store, &slot->op, hold);
+
+    return rc == NGX_AGAIN ? NGX_AGAIN : NGX_BUSY;
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    ngx_int_t                               rc;
+    ngx_uint_t                              rule;
+    ngx_sync_hold_t                        *hold;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
+    hold = &ctx->claim.hold;
+
+    if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
+
+        if (slot->op.result == NGX_SYNC_STORE_DOWN) {
+            return ngx_http_sync_idem_down(r, ctx, ilcf);
+        }
+
+        /* free again, or somebody was faster: claim as if it were new */
+
+        ngx_str_null(&ctx->claim.connector);
+        slot->state = NGX_HTTP_SYNC_IDEM_CLAIM;
+
+        return NGX_BUSY;
+    }
+
+    switch (slot->op.result) {
+
+    case NGX_SYNC_STORE_OK:
+        break;
+
+    case NGX_SYNC_STORE_DONE:
+        return ngx_http_sync_idem_replay(r, ctx, &hold->entry.record);
+
+    case NGX_SYNC_STORE_BUSY:
+        slot->claim.entry.until = hold->entry.until;
+        return ngx_http_sync_idem_busy(r, ctx, ilcf, slot);
+
+    case NGX_SYNC_STORE_DOWN:
+        return ngx_http_sync_idem_down(r, ctx, ilcf);
+
+    default:
+        if (slot->freed) {
+            return NGX_ERROR;
+        }
+
+        slot->freed = 1;
+        slot->state = NGX_HTTP_SYNC_IDEM_CLAIM;
+
+        return NGX_BUSY;
+    }
+
+    rule = ctx->claim.on_unknown;
+
+    if (rule == SYNC_UNKNOWN_RELEASE) {
+        hold->epoch = hold->entry.epoch;
+        hold->outcome = NGX_SYNC_STATE_NONE;
+        slot->state = NGX_HTTP_SYNC_IDEM_FREEING;
+
+        ngx_http_sync_op_init(ctx, &slot->op);
+
+        rc = imcf->store->ops->resolve_end(imcf->store, &slot->op, hold);
+
+        return rc == NGX_AGAIN ? NGX_AGAIN : NGX_BUSY;
+    }
+
+    rc = ngx_http_sync_idem_granted(r, ctx, ilcf, slot, hold->entry.epoch);
+
+    ctx->claim.resolving = 1;
+    ctx->claim.on_unknown = rule;
+
+    ngx_http_sync_trace(ctx, "idempotency", "outcome unknown, sent again");
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_replay(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *record)
+{
+    ngx_int_t   rc;
+    ngx_str_t   type, body;
+    ngx_uint_t  status;
+
+    static ngx_str_t  replayed = ngx_string("Idempotent-Replayed");
+    static ngx_str_t  yes = ngx_string("true");
+
+    rc = ngx_http_sync_record_read(r, record, &status, &type, &body);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_add_header(r, &replayed, &yes);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "idempotency: a kept answer cannot be read, %uz bytes",
+                      record->len);
+        return NGX_ERROR;
+    }
+
+    ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REPLAYED;
+    ctx->verdict = "replayed";
+    ngx_str_set(&ctx->claim.status, "replayed");
+
+    return ngx_http_sync_send(r, status, &type, &body);
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_down(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_loc_conf_t *ilcf)
+{
+    if (ilcf->fail == NGX_HTTP_SYNC_FAIL_OPEN) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "idempotency: the store does not answer, bypassed");
+
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_BYPASSED;
+        ctx->verdict = "bypassed";
+        ngx_str_set(&ctx->claim.status, "bypassed");
+
+        return NGX_OK;
+    }
+
+    ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+    ngx_str_set(&ctx->claim.status, "refused");
+    ctx->problem.retry_after = 1;
+
+    return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                 "store-unavailable",
+                                 "The store does not answer",
+                                 NGX_HTTP_SYNC_TECHNICAL,
+                                 "nothing was sent; retry with the same key");
+}
+
+
+static void
+ngx_http_sync_idempotency_cancel(ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_idem_slot_t              *slot;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
+
+    if (slot == NULL) {
+        return;
+    }
+
+    imcf = ngx_http_get_module_main_conf(ctx->request,
+                                         ngx_http_sync_idempotency_module);
+
+    ngx_http_sync_idem_stop_waiting(slot);
+    ngx_sync_store_cancel(imcf->store, &slot->op);
+
+    ngx_http_sync_claim_drop(ctx);
+}
+
+
+/*
+ * An internal redirect away from the location of the claim: whatever the new
+ * one answers is not the answer to this key.
+ */
+
+static void
+ngx_http_sync_idempotency_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_claim_drop(ctx);
+}
+
+
+/*
+ * The note leaves before the first byte goes upstream and is not awaited: a
+ * record without a note is held when unknown, so nothing is lost but comfort.
+ */
+
+static ngx_int_t
+ngx_http_sync_send_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_idem_slot_t  *slot;
+
+    if (ctx->claim.state != NGX_HTTP_SYNC_CLAIM_HELD) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->route.connector != SYNC_DOC_NONE) {
+        ctx->claim.on_unknown = ctx->route.c.on_unknown;
+    }
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
+
+    slot->note_hold = ctx->claim.hold;
+
+    if (ngx_http_sync_note_write(ctx, &slot->note_hold.note) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_sync_op_init(ctx, &slot->note_op);
+    slot->note_op.handler = ngx_http_sync_note_handler;
+
+    (void) ctx->claim.store->ops->extend(ctx->claim.store, &slot->note_op,
+                                         &slot->note_hold);
+
+    ctx->claim.lease_end = ngx_current_msec + slot->note_hold.lease;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_sync_note_handler(ngx_sync_op_t *op)
+{
+    /* what matters is that it left */
+}
+
+
+static void
+ngx_http_sync_send_cancel(ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_idem_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
+
+    if (slot != NULL && ctx->claim.store != NULL) {
+        ngx_sync_store_cancel(ctx->claim.store, &slot->note_op);
+    }
+}

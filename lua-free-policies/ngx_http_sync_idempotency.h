@@ -1,0 +1,56 @@
+
+/*
+ * Idempotency: what its directive says, for the steps that act on it.
+ */
+
+
+#ifndef NGX_HTTP_SYNC_IDEMPOTENCY_H_INCLUDED_
+#define NGX_HTTP_SYNC_IDEMPOTENCY_H_INCLUDED_
+
+
+#include "ngx_http_sync.h"
+#include "sync_crypto.h"
+#include "sync_sfv.h"
+
+
+#define NGX_HTTP_SYNC_IDEMPOTENCY_OFF       0
+#define NGX_HTTP_SYNC_IDEMPOTENCY_ON        1
+#define NGX_HTTP_SYNC_IDEMPOTENCY_REQUIRED  2
+
+#define NGX_HTTP_SYNC_FAIL_CLOSED           0
+#define NGX_HTTP_SYNC_FAIL_OPEN             1
+
+
+typedef struct {
+    ngx_sync_store_t           *store;
+    sync_hmac_t                 keys[NGX_HTTP_SYNC_SECRETS];
+    ngx_uint_t                  nkeys;
+} ngx_http_sync_idempotency_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                  mode;
+    ngx_uint_t                  methods;
+    ngx_http_complex_value_t   *scope;       /* NULL: none was given */
+    ngx_uint_t                  scope_none;
+    ngx_msec_t                  lease;       /* 0: from the deadline */
+    ngx_msec_t                  retention;   /* 0: not said */
+    ngx_msec_t                  wait;
+    ngx_uint_t                  syntax;
+    ngx_uint_t                  fail;
+    ngx_uint_t                  on_unknown;
+    ngx_str_t                   name;
+    size_t                      cap;
+    ngx_array_t                *keep;
+    ngx_uint_t                  max_keys;
+    size_t                      max_bytes;
+} ngx_http_sync_idempotency_loc_conf_t;
+
+
+extern ngx_module_t  ngx_http_sync_idempotency_module;
+
+extern const ngx_http_sync_step_t  ngx_http_sync_idempotency_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_send_step;
+
+
+#endif /* NGX_HTTP_SYNC_IDEMPOTENCY_H_INCLUDED_ */
