@@ -29,6 +29,8 @@ static void ngx_sync_shm_limit_refuse(ngx_sync_blocks_t *b,
     ngx_sync_limit_t *l, ngx_sync_block_t **blocks, int64_t now);
 static ngx_uint_t ngx_sync_shm_limits_room(ngx_sync_blocks_t *b, int64_t ms,
     uint32_t n);
+static ngx_uint_t ngx_sync_shm_slots_taken(ngx_sync_blocks_t *b,
+    ngx_sync_slot_t *s, ngx_sync_blocks_key_t *key);
 static int64_t ngx_sync_shm_bucket_due(sync_gcra_state_t *state);
 static void ngx_sync_shm_holder_key(ngx_sync_blocks_t *b, ngx_sync_slot_t *s,
     ngx_sync_blocks_key_t *key, u_char *buf);
@@ -492,16 +494,15 @@ ngx_sync_shm_slot_acquire(ngx_sync_store_t *st, ngx_sync_op_t *op,
         goto done;
     }
 
-    counter = ngx_sync_blocks_find(b, NGX_SYNC_SHM_COUNT, &key);
+    if (ngx_sync_shm_slots_taken(b, s, &key)) {
 
-    if (counter) {
-        count = ngx_sync_block_data(b, counter);
+        /* some may have left without a word */
 
-        if (count->n >= s->limit) {
+        (void) ngx_sync_blocks_sweep(b, ms, NGX_SYNC_SHM_SLICE * 4, NULL);
 
-            /* some may have left without a word */
-
-            (void) ngx_sync_blocks_sweep(b, ms, NGX_SYNC_SHM_SLICE * 4, NULL);
+        if (ngx_sync_shm_slots_taken(b, s, &key)) {
+            result = NGX_SYNC_STORE_NO;
+            goto done;
         }
     }
 
@@ -512,27 +513,13 @@ ngx_sync_shm_slot_acquire(ngx_sync_store_t *st, ngx_sync_op_t *op,
 
     counter = ngx_sync_blocks_find(b, NGX_SYNC_SHM_COUNT, &key);
 
-    if (counter) {
-        count = ngx_sync_block_data(b, counter);
-
-        if (count->n >= s->limit) {
-            result = NGX_SYNC_STORE_NO;
-            goto done;
-        }
-
-    } else {
-
-        if (s->limit == 0) {
-            result = NGX_SYNC_STORE_NO;
-            goto done;
-        }
-
+    if (counter == NULL) {
         counter = ngx_sync_blocks_new(b, &key);
         ngx_sync_blocks_link(b, counter, NGX_SYNC_SHM_COUNT,
                              NGX_SYNC_DUE_NEVER);
-
-        count = ngx_sync_block_data(b, counter);
     }
+
+    count = ngx_sync_block_data(b, counter);
 
     block = ngx_sync_blocks_new(b, &hkey);
 
@@ -550,6 +537,25 @@ done:
     ngx_sync_blocks_unlock(b);
 
     return ngx_sync_shm_answer(op, result);
+}
+
+
+static ngx_uint_t
+ngx_sync_shm_slots_taken(ngx_sync_blocks_t *b, ngx_sync_slot_t *s,
+    ngx_sync_blocks_key_t *key)
+{
+    ngx_sync_block_t      *counter;
+    ngx_sync_shm_count_t  *count;
+
+    counter = ngx_sync_blocks_find(b, NGX_SYNC_SHM_COUNT, key);
+
+    if (counter == NULL) {
+        return s->limit == 0;
+    }
+
+    count = ngx_sync_block_data(b, counter);
+
+    return count->n >= s->limit;
 }
 
 
