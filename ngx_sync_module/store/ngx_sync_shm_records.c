@@ -291,7 +291,7 @@ static ngx_sync_result_e
 ngx_sync_shm_claim_new(ngx_sync_blocks_t *b, ngx_sync_claim_t *c,
     ngx_sync_blocks_key_t *name, ngx_sync_blocks_key_t *tenant, int64_t now)
 {
-    uint32_t                 n;
+    uint32_t                 n, capped;
     ngx_sync_block_t        *block, *ablock;
     ngx_sync_shm_record_t   *r;
     ngx_sync_shm_account_t  *account;
@@ -306,11 +306,14 @@ ngx_sync_shm_claim_new(ngx_sync_blocks_t *b, ngx_sync_claim_t *c,
 
         ablock = ngx_sync_blocks_find(b, NGX_SYNC_SHM_ACCOUNT, tenant);
 
+        capped = 0;
+
         if (b->sh->nfree < (ablock ? 1 : 2)) {
             continue;
         }
 
         if (ablock) {
+            capped = 1;
             account = ngx_sync_block_data(b, ablock);
 
             if (c->max_keys && account->keys >= c->max_keys) {
@@ -326,7 +329,11 @@ ngx_sync_shm_claim_new(ngx_sync_blocks_t *b, ngx_sync_claim_t *c,
     }
 
     if (n == 2) {
-        b->sh->refused++;
+
+        if (!capped) {
+            b->sh->refused++;
+        }
+
         return NGX_SYNC_STORE_FULL;
     }
 
