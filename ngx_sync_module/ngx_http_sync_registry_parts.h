@@ -310,11 +310,42 @@ ngx_http_sync_slot_t *ngx_http_sync_slot_create(ngx_http_sync_registry_t *reg,
 void ngx_http_sync_slot_free(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot);
 
+/* Keeps the error, by malloc, and says it once. */
+void ngx_http_sync_slot_refuse(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, char *error, ngx_log_t *log);
+
+void ngx_http_sync_tenant_drop(ngx_http_sync_tenant_t *t);
+
+
+/* names: ngx_http_sync_registry_names.c */
+
+/*
+ * Swaps a compiled tenant in, if its names are free: t is the slot's then.
+ * NGX_OK; NGX_DECLINED: *error, by malloc, NULL: no memory.
+ */
+ngx_int_t ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_http_sync_tenant_t *t, ngx_log_t *log,
+    char **error);
+
 /* Claims the names of a slot once they are shared; as slot_load. */
 ngx_int_t ngx_http_sync_slot_claim(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, ngx_log_t *log);
 
-void ngx_http_sync_tenant_drop(ngx_http_sync_tenant_t *t);
+/* Names of one version that the other does not have are free again. */
+void ngx_http_sync_slot_release(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, const sync_doc_t *gone,
+    const sync_doc_t *stays);
+
+/* Takes all names of a slot out of the tables of this process. */
+void ngx_http_sync_slot_forget(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot);
+
+/*
+ * A document that never was good: its hosts, as far as they can be read, are
+ * answered 503 and not 404.  It owns none of them.
+ */
+void ngx_http_sync_slot_down(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_str_t *text, ngx_log_t *log);
 
 
 /* owners: ngx_http_sync_registry_owners.c */
