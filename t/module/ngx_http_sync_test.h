@@ -8,7 +8,6 @@
  *   sync_test_fault;           what sets them (ngx_http_sync_test_fault.c)
  *   sync_test_crash;           dies by SIGKILL inside a zone's lock
  *                              (ngx_http_sync_test_crash.c)
- *   sync_test_canary;          under NGX_SYNC_CANARY: reads what was freed
  */
 
 

@@ -13,12 +13,6 @@ static void *ngx_http_sync_test_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_test_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 
-#if (NGX_SYNC_CANARY)
-static char *ngx_http_sync_test_canary(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_int_t ngx_http_sync_test_canary_handler(ngx_http_request_t *r);
-#endif
-
 
 static ngx_command_t  ngx_http_sync_test_commands[] = {
 
@@ -42,17 +36,6 @@ static ngx_command_t  ngx_http_sync_test_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
-
-#if (NGX_SYNC_CANARY)
-
-    { ngx_string("sync_test_canary"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_sync_test_canary,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
-#endif
 
       ngx_null_command
 };
@@ -206,16 +189,7 @@ ngx_http_sync_test_preconfiguration(ngx_conf_t *cf)
 static void *
 ngx_http_sync_test_create_loc_conf(ngx_conf_t *cf)
 {
-    ngx_http_sync_test_loc_conf_t  *tlcf;
-
-    tlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_sync_test_loc_conf_t));
-    if (tlcf == NULL) {
-        return NULL;
-    }
-
-    tlcf->shm = ngx_sync_shm_conf(cf);
-
-    return tlcf;
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_sync_test_loc_conf_t));
 }
 
 
@@ -225,6 +199,8 @@ ngx_http_sync_test_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_sync_test_loc_conf_t  *tlcf = child;
 
     ngx_uint_t  kind;
+
+    tlcf->shm = ngx_sync_shm_conf(cf);
 
     if (!tlcf->run) {
         return NGX_CONF_OK;
@@ -240,43 +216,3 @@ ngx_http_sync_test_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     return NGX_CONF_OK;
 }
-
-
-#if (NGX_SYNC_CANARY)
-
-static char *
-ngx_http_sync_test_canary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_sync_test_canary_handler;
-
-    return NGX_CONF_OK;
-}
-
-
-/* What the sanitizer build must catch, to prove that it would. */
-
-static ngx_int_t
-ngx_http_sync_test_canary_handler(ngx_http_request_t *r)
-{
-    ngx_buf_t         *b;
-    volatile u_char  *p;
-
-    b = ngx_create_temp_buf(r->pool, 16);
-    p = ngx_alloc(16, r->connection->log);
-
-    if (b == NULL || p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    p[0] = '1';
-    ngx_free((void *) p);
-
-    *b->last++ = p[0];
-
-    return ngx_http_sync_test_send(r, b);
-}
-
-#endif
