@@ -11,8 +11,21 @@ use Test::Sync;
 
 my $t = Test::Sync->new;
 
-$t->peer($_ => sub { return [ 200, { 'ETag' => '"1"' }, '{"ok":true}' ] })
-    for qw(s4 ns);
+for my $name (qw(s4 ns)) {
+    $t->peer($name => sub {
+        my ($req, $ctl) = @_;
+
+        my @location = defined $ctl->{location}
+                       ? (Location => $ctl->{location}) : ();
+
+        return [ 201, [ ETag => '"1"', 'Content-Type' => 'application/json',
+                        'X-Kept' => 'k', 'X-Powered-By' => 'p',
+                        'Set-Cookie' => 'a=b', 'WWW-Authenticate' => 'Basic',
+                        'X-Accel-Redirect' => '/v1/orders',
+                        'X-Sync-Outcome' => 'success', @location ],
+                 '{"ok":true}' ];
+    });
+}
 
 my $doc = {
     tenant => 'acme', id => 't_acme', match => { hosts => ['acme.example'] },
@@ -20,7 +33,8 @@ my $doc = {
     connectors => {
         s4 => { upstream => 's4_odata', host => 'my300.s4.example',
                 path => '/sap/opu', format => 'odata-v2',
-                headers => { request => ['X-Extra'] },
+                headers => { request => ['X-Extra'],
+                             response => ['X-Kept'] },
                 credentials => { basic => { user => 'secret:s4-user',
                                             password => 'secret:s4-pass' } },
                 idempotency => { send => 'header:RequestID',
@@ -87,6 +101,7 @@ $t->http(<<'CONF');
         proxy_ignore_client_abort on;
         proxy_method       $sync_upstream_method;
         proxy_set_header   Connection "";
+        proxy_ignore_headers X-Accel-Redirect;
         proxy_set_header   Host $sync_upstream_host;
         proxy_set_header   Authorization $sync_upstream_authorization;
 
@@ -209,7 +224,7 @@ for ([ 's4~4711', q{GET /sap/opu/A_SalesOrder('4711')?$expand=to_Item}, 's4' ],
     my ($id, $want, $name) = @$_;
 
     $r = ask('acme', 'GET', "/$id");
-    is($r->{status}, 200, "prefixed id $id");
+    is($r->{status}, 201, "prefixed id $id");
     $seen = last_of($name);
     is("$seen->{method} $seen->{uri}", $want, 'goes there') if $want;
     unlike($seen->{uri}, qr/'1'='1|' or|\) or/, 'and says no more') if !$want;
@@ -225,7 +240,7 @@ is($r->json->{type}, 'urn:sync:problem:unknown-object', 'as a problem');
 for ('s4~..', 'ns~..', 'ns~%2E', 'ns~a%00b', 'ns~%0d%0aX:1', 'ns~%ff') {
     $before = $t->ledger('s4') + $t->ledger('ns');
     $r = ask('acme', 'GET', "/$_");
-    ok($r->{status} == 400 || $r->{status} == 200 && /^s4/,
+    ok($r->{status} == 400 || $r->{status} == 201 && /^s4/,
        "hostile id $_: $r->{status}");
 }
 
@@ -239,7 +254,7 @@ is(ask('acme', 'GET', '')->{status}, 422, 'a list without such a route');
 $r = ask('acme', 'PATCH', '/s4~1', '{}');
 is($r->{status}, 428, 'If-Match is required');
 is($r->json->{type}, 'urn:sync:problem:if-match-required', 'as a problem');
-is(ask('acme', 'PATCH', '/s4~1', '{}', 'If-Match' => '"e"')->{status}, 200,
+is(ask('acme', 'PATCH', '/s4~1', '{}', 'If-Match' => '"e"')->{status}, 201,
    'and there');
 is(last_of('s4')->{h}{'if-match'}, '"e"', 'it is carried');
 $r = ask('acme', 'DELETE', '/s4~1');
@@ -249,13 +264,59 @@ $r = ask('acme', 'POST', '?debug=1', $eu);
 is($r->{status}, 400, 'a query');
 is($r->json->{type}, 'urn:sync:problem:unknown-query', 'as a problem');
 
-is(ask('plain', 'PUT', '/x', $us)->{status}, 200, 'a value of the payload');
+is(ask('plain', 'PUT', '/x', $us)->{status}, 201, 'a value of the payload');
 is(last_of('ns')->{uri}, '/salesOrder/1%2F2', 'is one segment');
 $r = ask('plain', 'PUT', '/x',
          '{"ship_to":{"region":"us"},"order_number":".."}');
 is($r->{status}, 422, 'a value that cannot stand there');
 is($r->json->{errors}[0]{pointer}, '/order_number', 'and where it is')
     or diag($r->{body});
+
+# what comes back
+
+$r = ask('acme', 'POST', '', $eu);
+is($r->header('ETag'), '"1"', 'an answer has its ETag');
+is($r->header('X-Kept'), 'k', 'and what the document lists');
+is($r->header($_), undef, "not $_")
+    for qw(X-Powered-By Set-Cookie WWW-Authenticate X-Accel-Redirect
+           X-Sync-Outcome Location);
+ok($r->header('X-Correlation-ID'), 'our own headers stay');
+
+for ([ 'acme', 'https://my300.s4.example/sap/opu/A_SalesOrder(\'4711\')',
+       '/v1/orders/s4~4711' ],
+     [ 'plain', '/sap/opu/A_SalesOrder(\'4711\')', '/v1/orders/4711' ],
+     [ 'plain', '/sap/opu/A_SalesOrder(\'O\'\'Neil\')',
+       '/v1/orders/O%27Neil' ],
+     [ 'plain', '/sap/opu/A_SalesOrder(\'a%2Fb\')?x=1',
+       '/v1/orders/a%2Fb' ],
+     [ 'plain', '/sap/opu/A_SalesOrder(\'\')', undef ],
+     [ 'plain', '/sap/opu/Other(\'4711\')', undef ],
+     [ 'plain', 'https://elsewhere.example/login', undef ],
+     [ 'plain', 'https://elsewhere.example', undef ])
+{
+    my ($tenant, $location, $want) = @$_;
+
+    $t->tell('s4', { location => $location });
+    $r = ask($tenant, 'POST', '', $eu, 'Idempotency-Key' => "\"l$location\"",
+             'X-Client' => 'me');
+
+    my $got = $r->header('Location');
+
+    is($got, $want, "Location $location");
+
+    next if !$want;
+
+    my $again = ask($tenant, 'POST', '', $eu,
+                    'Idempotency-Key' => "\"l$location\"",
+                    'X-Client' => 'me');
+    is($again->header('Idempotent-Replayed'), 'true', 'replayed');
+    is($again->header('Location'), $r->header('Location'), 'the same');
+    is($again->header('X-Powered-By'), undef, 'and no more');
+}
+
+$t->tell('s4', { location => '/sap/opu/A_SalesOrder(\'7\')' });
+is(ask('acme', 'GET', '/s4~1')->header('Location'), undef,
+   'where nothing was created, there is none');
 
 # secrets
 
@@ -265,7 +326,7 @@ is($r->json->{type}, 'urn:sync:problem:connector-credentials', 'as a problem');
 $t->log_like(qr/secret "s4-user" of tenant "bare" cannot be read/, 'the log');
 
 $t->write('secrets/t_bare/ns-key', "c4n4ry-ns-key\n");
-ok($t->wait_for(sub { ask('bare', 'POST', '', $us)->{status} == 200 }),
+ok($t->wait_for(sub { ask('bare', 'POST', '', $us)->{status} == 201 }),
    'a secret that comes later');
 
 $t->write('secrets/t_bare/ns-key', "c4n4ry-ns-second\n");
