@@ -31,6 +31,7 @@ static void *ngx_http_sync_auth_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_sync_auth_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static ngx_uint_t ngx_http_sync_auth_configured(ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_auth_check_conf(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
 static void ngx_http_sync_auth_exit_process(ngx_cycle_t *cycle);
@@ -479,6 +480,9 @@ ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+    ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_AUTH,
+                                  ngx_http_sync_auth_configured);
+
     if (ngx_http_sync_use(cf, &ngx_http_sync_auth_step) != NGX_OK
         || ngx_http_sync_use(cf, &ngx_http_sync_admit_step) != NGX_OK
         || ngx_http_sync_add_check(cf, ngx_http_sync_auth_check_conf)
@@ -488,6 +492,17 @@ ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_auth_configured(ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_sync_auth_loc_conf_t  *alcf;
+
+    alcf = ctx->loc_conf[ngx_http_sync_auth_module.ctx_index];
+
+    return alcf->proofs != 0;
 }
 
 
