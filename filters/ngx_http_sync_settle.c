@@ -124,7 +124,9 @@ ngx_http_sync_settle_outcome(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        if (a->over || a->truncated || a->own) {
+        if (a->over || a->truncated || a->own
+            || a->body.len > ctx->claim.cap)
+        {
             hold->record = hold->trimmed;
             return NGX_OK;
         }

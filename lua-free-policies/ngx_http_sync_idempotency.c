@@ -151,6 +151,10 @@ ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    if (ctx->dry_run) {
+        return NGX_DECLINED;
+    }
+
     slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
 
     if (slot == NULL) {
@@ -506,6 +510,9 @@ ngx_http_sync_idem_print(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
          * not JSON, or not what it says: by its bytes; a policy that needs
          * the tape refuses it after the claim
          */
+
+        ctx->problem.status = 0;
+        ctx->reason = "";
 
         sync_print_bytes(&pr, (sync_str_t) { ctx->payload.body.len,
                                              ctx->payload.body.data });

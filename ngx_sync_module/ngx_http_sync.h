@@ -130,6 +130,7 @@ ngx_uint_t ngx_http_sync_configured(ngx_http_conf_ctx_t *ctx,
 /* Response steps that several policies use; in filters/. */
 
 extern const ngx_http_sync_step_t  ngx_http_sync_classify_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_map_back_step;
 extern const ngx_http_sync_step_t  ngx_http_sync_settle_step;
 
 
@@ -184,6 +185,8 @@ typedef struct {
     unsigned                 body_read:1;
     unsigned                 parsed:1;   /* source was tried */
     unsigned                 in_file:1;  /* body came through a file */
+    unsigned                 normalize:2;    /* the location's: off, on or
+                                                shadow; see _words.h */
 } ngx_http_sync_payload_t;
 
 
@@ -271,6 +274,7 @@ typedef struct {
     unsigned                 bodiless:1; /* send status and headers alone */
     unsigned                 direct:1;   /* ours, and no step applies */
     unsigned                 emitted:1;
+    unsigned                 dropped:1;  /* what upstream still sends */
 } ngx_http_sync_answer_t;
 
 

@@ -24,6 +24,7 @@ static ngx_int_t ngx_http_sync_grow(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, size_t size);
 static ngx_int_t ngx_http_sync_keep(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_chain_t *in);
+static void ngx_http_sync_consume(ngx_chain_t *in);
 static ngx_int_t ngx_http_sync_respond(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_own_problem(ngx_http_request_t *r,
@@ -164,6 +165,19 @@ ngx_http_sync_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx != NULL && ctx->answer.dropped) {
+
+        /* our own words are out; upstream's are taken and forgotten */
+
+        ngx_http_sync_consume(in);
+
+        if (r->out == NULL && !r->connection->buffered) {
+            return NGX_OK;
+        }
+
+        return ngx_http_next_body_filter(r, NULL);
+    }
 
     if (ctx == NULL || !ctx->answer.held || ctx->answer.emitted) {
         return ngx_http_next_body_filter(r, in);
@@ -330,6 +344,22 @@ ngx_http_sync_keep(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     }
 
     return ngx_chain_add_copy(r->pool, &col->rest, in);
+}
+
+
+static void
+ngx_http_sync_consume(ngx_chain_t *in)
+{
+    ngx_buf_t  *b;
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+        b->pos = b->last;
+
+        if (b->in_file) {
+            b->file_pos = b->file_last;
+        }
+    }
 }
 
 
@@ -501,9 +531,16 @@ ngx_http_sync_emit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     col = ctx->collector;
 
-    if (ctx->answer.over && col != NULL && col->rest != NULL) {
-        b->last_in_chain = 0;
-        body.next = col->rest;
+    if (col != NULL && col->rest != NULL) {
+
+        if (ctx->answer.over) {
+            b->last_in_chain = 0;
+            body.next = col->rest;
+
+        } else {
+            ngx_http_sync_consume(col->rest);
+            ctx->answer.dropped = 1;
+        }
     }
 
     return ngx_http_next_body_filter(r, out);

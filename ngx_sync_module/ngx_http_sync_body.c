@@ -219,9 +219,11 @@ ngx_http_sync_parse_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     sync_error_t        err;
     sync_json_limits_t  limits;
 
-    if (ctx->payload.parsed) {
-        return ctx->payload.source.nodes != NULL ? NGX_OK : NGX_DECLINED;
+    if (ctx->payload.parsed && ctx->payload.source.nodes != NULL) {
+        return NGX_OK;
     }
+
+    /* who asks again for what was refused is refused in the same words */
 
     ctx->payload.parsed = 1;
     type = &ctx->payload.media_type;

@@ -74,10 +74,14 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 {
     size_t            len;
     u_char           *p;
-    ngx_uint_t        i, n, pass;
+    ngx_uint_t        i, n, pass, status;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
+    /* an answer that could not be read: what the upstream said is kept */
+
+    status = ctx->answer.own && ctx->answer.received ? ctx->answer.received
+                                                     : ctx->answer.status;
     p = NULL;
     n = 0;
     len = NGX_HTTP_SYNC_RECORD_HEAD;
@@ -102,7 +106,7 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             *p++ = 0;
             *p++ = 0;
             *p++ = 0;
-            p = ngx_http_sync_put16(p, ctx->answer.status);
+            p = ngx_http_sync_put16(p, status);
             p = ngx_http_sync_put16(p, n);
             p = ngx_http_sync_put32(p, trimmed ? 0 : ctx->answer.body.len);
         }

@@ -1,0 +1,711 @@
+
+/*
+ * Normalize: a request in the words of its client becomes a canonical payload
+ * and that one in the words of the connector it is routed to.  Answers go the
+ * way back in a response step.
+ *
+ * In shadow everything is computed and what would be refused is logged; the
+ * request and its answer go as they came.
+ */
+
+
+#include "ngx_http_sync.h"
+#include "ngx_http_sync_words.h"
+#include "sync_fields.h"
+
+
+#define NGX_HTTP_SYNC_ANSWER_MAPPED  (4 * 1024 * 1024)   /* bytes, at most */
+
+
+typedef struct {
+    ngx_uint_t  mode;                    /* NGX_HTTP_SYNC_NORMALIZE_* */
+} ngx_http_sync_normalize_loc_conf_t;
+
+
+static ngx_uint_t ngx_http_sync_normalize_enabled(ngx_http_request_t *r);
+static ngx_int_t ngx_http_sync_canonical_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_canonical_body(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_canonical_make(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_target_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_target_make(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_normalize_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+static ngx_uint_t ngx_http_sync_normalize_writes(ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_normalize_encoding(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_uint_t ngx_http_sync_normalize_charset(ngx_str_t *type,
+    ngx_str_t *charset);
+static ngx_int_t ngx_http_sync_normalize_type(ngx_http_sync_ctx_t *ctx,
+    const char *fmt, ngx_str_t *what);
+static ngx_int_t ngx_http_sync_normalize_result(ngx_http_sync_ctx_t *ctx,
+    ngx_int_t rc, sync_faults_t *faults, const char *what);
+static ngx_int_t ngx_http_sync_normalize_misconfigured(
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_normalize_shadow(ngx_http_sync_ctx_t *ctx,
+    const char *step, ngx_int_t rc);
+
+static void *ngx_http_sync_normalize_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_sync_normalize_merge_loc_conf(ngx_conf_t *cf,
+    void *parent, void *child);
+static ngx_uint_t ngx_http_sync_normalize_configured(
+    ngx_http_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_normalize_check(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
+static char *ngx_http_sync_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static const ngx_http_sync_step_t  ngx_http_sync_canonical_step = {
+    "canonical",
+    NGX_HTTP_SYNC_STAGE_PRECONTENT,
+    NGX_HTTP_SYNC_STEP_CANONICAL,
+    ngx_http_sync_normalize_enabled,
+    ngx_http_sync_canonical_run,
+    NULL,
+    ngx_http_sync_normalize_leave,
+    NULL
+};
+
+
+static const ngx_http_sync_step_t  ngx_http_sync_target_step = {
+    "target",
+    NGX_HTTP_SYNC_STAGE_PRECONTENT,
+    NGX_HTTP_SYNC_STEP_TARGET,
+    ngx_http_sync_normalize_enabled,
+    ngx_http_sync_target_run,
+    NULL,
+    NULL,
+    NULL
+};
+
+
+static ngx_command_t  ngx_http_sync_normalize_commands[] = {
+
+    { ngx_string("sync_normalize"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_sync_normalize,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_sync_normalize_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_sync_normalize_create_loc_conf,
+                                           /* create location configuration */
+    ngx_http_sync_normalize_merge_loc_conf /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_sync_normalize_module = {
+    NGX_MODULE_V1,
+    &ngx_http_sync_normalize_module_ctx,   /* module context */
+    ngx_http_sync_normalize_commands,      /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_str_t  ngx_http_sync_content_encoding =
+    ngx_string("content-encoding");
+
+
+static ngx_uint_t
+ngx_http_sync_normalize_enabled(ngx_http_request_t *r)
+{
+    ngx_http_sync_normalize_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_normalize_module);
+
+    return nlcf->mode != NGX_HTTP_SYNC_NORMALIZE_OFF;
+}
+
+
+static ngx_int_t
+ngx_http_sync_canonical_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t                            rc;
+    ngx_http_sync_normalize_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_normalize_module);
+
+    ctx->payload.normalize = nlcf->mode;
+
+    if (!ngx_http_sync_normalize_writes(ctx)) {
+        return NGX_DECLINED;
+    }
+
+    /* a body that cannot be read is refused in shadow, too */
+
+    rc = ngx_http_sync_read_body(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_sync_canonical_body(r, ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_canonical_make(r, ctx);
+    }
+
+    if (rc != NGX_OK) {
+        ctx->payload.canonical.nodes = NULL;
+    }
+
+    return ngx_http_sync_normalize_shadow(ctx, "canonical", rc);
+}
+
+
+/* What came is JSON, in UTF-8, as it stands. */
+
+static ngx_int_t
+ngx_http_sync_canonical_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->payload.body.len == 0) {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                     "invalid-json", "The body is not JSON",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "there is no body; a JSON one is right");
+    }
+
+    rc = ngx_http_sync_normalize_encoding(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_sync_parse_body(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_sync_normalize_type(ctx,
+                                            "the media type \"%V\" is not "
+                                            "JSON; application/json is right",
+                                            &ctx->payload.media_type);
+    }
+
+    return rc;
+}
+
+
+/* Source to canonical, judged. */
+
+static ngx_int_t
+ngx_http_sync_canonical_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    sync_rc_t             rc;
+    ngx_int_t             n;
+    ngx_uint_t            update;
+    sync_str_t            text;
+    sync_faults_t         faults;
+    const sync_map_t     *map;
+    const sync_fields_t  *fields;
+
+    update = (ctx->payload.operation == SYNC_OP_UPDATE);
+
+    sync_faults_init(&faults, &ctx->arena);
+
+    n = ngx_http_sync_source_map(ctx, &map);
+
+    if (n == NGX_ERROR) {
+        return ngx_http_sync_normalize_misconfigured(ctx);
+    }
+
+    if (n == NGX_DECLINED) {
+        ctx->payload.canonical = ctx->payload.source;
+
+    } else {
+        n = ngx_http_sync_map_words(ctx, map, SYNC_MAP_WRITE,
+                                    &ctx->payload.source, update, &text,
+                                    &faults);
+        if (n != NGX_OK) {
+            return ngx_http_sync_normalize_result(ctx, n, &faults,
+                                                  "the payload cannot be "
+                                                  "mapped");
+        }
+
+        n = ngx_http_sync_words_parse(ctx, text, &ctx->payload.canonical,
+                                      &faults);
+        if (n != NGX_OK) {
+            return ngx_http_sync_normalize_result(ctx, n, &faults,
+                                                  "the canonical payload is "
+                                                  "out of bounds");
+        }
+    }
+
+    fields = ctx->payload.entity == SYNC_ENTITIES
+             ? NULL
+             : sync_fields_find(sync_entity_name(ctx->payload.entity));
+
+    rc = sync_fields_check(fields, &ctx->payload.canonical, 0, update,
+                           &ctx->payload.work, &faults);
+
+    if (rc == SYNC_OK) {
+        ngx_http_sync_trace(ctx, "canonical", "%uz bytes from %s words",
+                            ctx->payload.canonical.text.len,
+                            ctx->payload.canonical.nodes
+                            == ctx->payload.source.nodes ? "canonical"
+                                                         : "a client's");
+        return NGX_OK;
+    }
+
+    return ngx_http_sync_normalize_result(ctx, rc == SYNC_NO ? NGX_DECLINED
+                                                             : NGX_ERROR,
+                                          &faults,
+                                          "the canonical payload is not "
+                                          "valid");
+}
+
+
+static ngx_int_t
+ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    static ngx_str_t  type = ngx_string("application/json");
+
+    if (ctx->route.connector != SYNC_DOC_NONE
+        && ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_ON
+        && ctx->answer.cap < NGX_HTTP_SYNC_ANSWER_MAPPED)
+    {
+        ctx->answer.cap = NGX_HTTP_SYNC_ANSWER_MAPPED;
+    }
+
+    if (ctx->payload.canonical.nodes == NULL) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_sync_target_make(r, ctx);
+
+    if (rc != NGX_OK) {
+        ngx_str_null(&ctx->payload.target);
+        return ngx_http_sync_normalize_shadow(ctx, "target", rc);
+    }
+
+    if (ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_SHADOW) {
+        ngx_str_null(&ctx->payload.target);
+        return NGX_OK;
+    }
+
+    if (ctx->payload.target.data == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_sync_set_header_in(r, &ngx_http_sync_content_encoding, NULL)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_sync_replace_body(r, &ctx->payload.target, &type);
+}
+
+
+/* Canonical to target; without a map what is canonical goes. */
+
+static ngx_int_t
+ngx_http_sync_target_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t          rc;
+    sync_str_t         text;
+    sync_faults_t      faults;
+    const sync_map_t  *map;
+
+    sync_faults_init(&faults, &ctx->arena);
+
+    rc = ngx_http_sync_connector_map(ctx, &map);
+
+    if (rc == NGX_ERROR) {
+        return ngx_http_sync_normalize_misconfigured(ctx);
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        if (ctx->payload.canonical.nodes == ctx->payload.source.nodes) {
+
+            /* the body as it came */
+
+            return NGX_OK;
+        }
+
+        text = ctx->payload.canonical.text;
+
+    } else {
+        rc = ngx_http_sync_map_words(ctx, map, SYNC_MAP_WRITE,
+                                     &ctx->payload.canonical,
+                                     ctx->payload.operation == SYNC_OP_UPDATE,
+                                     &text, &faults);
+        if (rc != NGX_OK) {
+            return ngx_http_sync_normalize_result(ctx, rc, &faults,
+                                                  "the canonical payload "
+                                                  "cannot be mapped for the "
+                                                  "connector");
+        }
+    }
+
+    ctx->payload.target.data = text.data;
+    ctx->payload.target.len = text.len;
+
+    ngx_http_sync_trace(ctx, "target", "%uz bytes", text.len);
+
+    return NGX_OK;
+}
+
+
+/* An error_page leads elsewhere: what was made here is not for there. */
+
+static void
+ngx_http_sync_normalize_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ctx->payload.normalize = NGX_HTTP_SYNC_NORMALIZE_OFF;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_normalize_writes(ngx_http_sync_ctx_t *ctx)
+{
+    switch (ctx->payload.operation) {
+
+    case SYNC_OP_CREATE:
+    case SYNC_OP_REPLACE:
+    case SYNC_OP_UPDATE:
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_sync_normalize_encoding(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx)
+{
+    ngx_str_t         charset;
+    ngx_uint_t        lines;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  content_type = ngx_string("content-type");
+
+    h = ngx_http_sync_header_in(r, &ngx_http_sync_content_encoding, &lines);
+
+    if (h != NULL
+        && (lines > 1
+            || h->value.len != sizeof("identity") - 1
+            || ngx_strncasecmp(h->value.data, (u_char *) "identity",
+                               sizeof("identity") - 1)
+               != 0))
+    {
+        return ngx_http_sync_normalize_type(ctx,
+                                            "Content-Encoding \"%V\" is not "
+                                            "supported, the body must come "
+                                            "as it is", &h->value);
+    }
+
+    h = ngx_http_sync_header_in(r, &content_type, &lines);
+
+    if (h == NULL) {
+        return NGX_OK;
+    }
+
+    if (lines > 1) {
+        return ngx_http_sync_normalize_type(ctx,
+                                            "Content-Type \"%V\" is not "
+                                            "the only one", &h->value);
+    }
+
+    if (ngx_http_sync_normalize_charset(&h->value, &charset)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_sync_normalize_type(ctx,
+                                        "charset \"%V\" is not supported, "
+                                        "utf-8 is", &charset);
+}
+
+
+/* Is the charset of a Content-Type UTF-8, or none? */
+
+static ngx_uint_t
+ngx_http_sync_normalize_charset(ngx_str_t *type, ngx_str_t *charset)
+{
+    u_char  *p, *last, *end;
+
+    last = type->data + type->len;
+
+    for (p = type->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ';');
+        if (end == NULL) {
+            end = last;
+        }
+
+        while (p < end && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        if (end - p <= (ssize_t) sizeof("charset=") - 1
+            || ngx_strncasecmp(p, (u_char *) "charset=",
+                               sizeof("charset=") - 1)
+               != 0)
+        {
+            continue;
+        }
+
+        p += sizeof("charset=") - 1;
+
+        charset->data = p;
+        charset->len = end - p;
+
+        while (charset->len
+               && (charset->data[charset->len - 1] == ' '
+                   || charset->data[charset->len - 1] == '\t'))
+        {
+            charset->len--;
+        }
+
+        if (charset->len >= 2 && charset->data[0] == '"'
+            && charset->data[charset->len - 1] == '"')
+        {
+            charset->data++;
+            charset->len -= 2;
+        }
+
+        if (charset->len != sizeof("utf-8") - 1
+            || ngx_strncasecmp(charset->data, (u_char *) "utf-8",
+                               sizeof("utf-8") - 1)
+               != 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_http_sync_normalize_type(ngx_http_sync_ctx_t *ctx, const char *fmt,
+    ngx_str_t *what)
+{
+    return ngx_http_sync_problem(ctx, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                 "unsupported-media-type", NULL,
+                                 NGX_HTTP_SYNC_BUSINESS, fmt, what);
+}
+
+
+/* The refusal for what a run answered. */
+
+static ngx_int_t
+ngx_http_sync_normalize_result(ngx_http_sync_ctx_t *ctx, ngx_int_t rc,
+    sync_faults_t *faults, const char *what)
+{
+    uint32_t  i;
+
+    if (rc == NGX_BUSY) {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                     "buffers-exhausted",
+                                     "No memory for the payload now",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "sync_buffers of this worker are in use");
+    }
+
+    if (rc != NGX_DECLINED) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_sync_log_faults(ctx, NGX_LOG_INFO, "normalize", what, faults);
+
+    rc = ngx_http_sync_problem(ctx, 422, "invalid-payload",
+                               "The payload cannot be processed",
+                               NGX_HTTP_SYNC_BUSINESS, "%s", what);
+
+    for (i = 0; i < faults->count; i++) {
+        if (ngx_http_sync_problem_fault(ctx, faults->list[i].pointer,
+                                        faults->list[i].what,
+                                        faults->list[i].text)
+            == NGX_ERROR)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_sync_normalize_misconfigured(ngx_http_sync_ctx_t *ctx)
+{
+    ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                  "normalize: a map of tenant \"%V\" is missing",
+                  &ctx->tenant.name);
+
+    return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                 "tenant-misconfigured",
+                                 "The tenant is not set up right",
+                                 NGX_HTTP_SYNC_TECHNICAL, "");
+}
+
+
+static ngx_int_t
+ngx_http_sync_normalize_shadow(ngx_http_sync_ctx_t *ctx, const char *step,
+    ngx_int_t rc)
+{
+    if (rc == NGX_OK
+        || ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_SHADOW)
+    {
+        return rc;
+    }
+
+    /* $sync_reason keeps what it would have been, the verdict stays */
+
+    ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log, 0,
+                  "normalize: shadow, %s would answer %i %s", step,
+                  rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc,
+                  rc == NGX_ERROR ? "internal" : ctx->problem.name);
+
+    ngx_http_sync_trace(ctx, step, "shadow: would refuse");
+
+    ctx->problem.status = 0;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_sync_normalize_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_sync_normalize_loc_conf_t  *nlcf;
+
+    nlcf = ngx_palloc(cf->pool, sizeof(ngx_http_sync_normalize_loc_conf_t));
+    if (nlcf == NULL) {
+        return NULL;
+    }
+
+    nlcf->mode = NGX_CONF_UNSET_UINT;
+
+    return nlcf;
+}
+
+
+static char *
+ngx_http_sync_normalize_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child)
+{
+    ngx_http_sync_normalize_loc_conf_t  *prev = parent;
+    ngx_http_sync_normalize_loc_conf_t  *conf = child;
+
+    ngx_conf_merge_uint_value(conf->mode, prev->mode,
+                              NGX_HTTP_SYNC_NORMALIZE_OFF);
+
+    if (conf->mode == NGX_HTTP_SYNC_NORMALIZE_OFF) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_CANONICAL,
+                                  ngx_http_sync_normalize_configured);
+
+    if (ngx_http_sync_use(cf, &ngx_http_sync_canonical_step) != NGX_OK
+        || ngx_http_sync_use(cf, &ngx_http_sync_target_step) != NGX_OK
+        || ngx_http_sync_use(cf, &ngx_http_sync_classify_step) != NGX_OK
+        || ngx_http_sync_use(cf, &ngx_http_sync_map_back_step) != NGX_OK
+        || ngx_http_sync_add_check(cf, ngx_http_sync_normalize_check)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_normalize_configured(ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_sync_normalize_loc_conf_t  *nlcf;
+
+    nlcf = ctx->loc_conf[ngx_http_sync_normalize_module.ctx_index];
+
+    return nlcf->mode != NGX_HTTP_SYNC_NORMALIZE_OFF;
+}
+
+
+static ngx_int_t
+ngx_http_sync_normalize_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_sync_loc_conf_t  *slcf;
+
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+
+    /* at the server it stands for its locations; sync_status needs none */
+
+    if (clcf->name.len == 0 || slcf->status
+        || ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY))
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_sync_refuse(cf, ctx, "sync_normalize needs sync_entity");
+
+    return NGX_ERROR;
+}
+
+
+static char *
+ngx_http_sync_normalize(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_sync_normalize_loc_conf_t  *nlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (nlcf->mode != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        nlcf->mode = NGX_HTTP_SYNC_NORMALIZE_OFF;
+
+    } else if (ngx_strcmp(value[1].data, "on") == 0) {
+        nlcf->mode = NGX_HTTP_SYNC_NORMALIZE_ON;
+
+    } else if (ngx_strcmp(value[1].data, "shadow") == 0) {
+        nlcf->mode = NGX_HTTP_SYNC_NORMALIZE_SHADOW;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sync_normalize\": \"%V\" is not one of "
+                           "\"off\", \"on\" and \"shadow\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

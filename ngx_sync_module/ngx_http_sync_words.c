@@ -1,0 +1,279 @@
+
+/*
+ * The maps of a request, and runs of them within its bounds.
+ */
+
+
+#include "ngx_http_sync_core.h"
+#include "ngx_http_sync_registry.h"
+#include "ngx_http_sync_words.h"
+
+
+static ngx_int_t ngx_http_sync_find_map(ngx_http_sync_ctx_t *ctx,
+    sync_str_t path, const sync_map_t **map);
+static ngx_int_t ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx,
+    sync_str_t *env);
+static ngx_int_t ngx_http_sync_map_env_key(ngx_http_sync_ctx_t *ctx,
+    sync_str_t *key);
+
+
+ngx_int_t
+ngx_http_sync_source_map(ngx_http_sync_ctx_t *ctx, const sync_map_t **map)
+{
+    sync_doc_client_t  client;
+    sync_doc_source_t  source;
+
+    if (ctx->tenant.doc == NULL || ctx->payload.entity == SYNC_ENTITIES
+        || ctx->principal.index == SYNC_DOC_NONE
+        || sync_doc_client_at(ctx->tenant.doc, ctx->principal.index, &client)
+           != SYNC_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (sync_doc_source_at(ctx->tenant.doc, client.source, &source)
+        != SYNC_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_sync_find_map(ctx, source.maps[ctx->payload.entity], map);
+}
+
+
+ngx_int_t
+ngx_http_sync_connector_map(ngx_http_sync_ctx_t *ctx, const sync_map_t **map)
+{
+    unsigned    operations;
+    sync_str_t  path;
+
+    if (ctx->route.connector == SYNC_DOC_NONE
+        || sync_doc_connector_entity(ctx->tenant.doc, ctx->route.connector,
+                                     ctx->payload.entity, &path, &operations)
+           != SYNC_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_sync_find_map(ctx, path, map);
+}
+
+
+static ngx_int_t
+ngx_http_sync_find_map(ngx_http_sync_ctx_t *ctx, sync_str_t path,
+    const sync_map_t **map)
+{
+    if (path.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    *map = ngx_http_sync_tenant_map(ctx->tenant.entry, path);
+
+    return *map != NULL ? NGX_OK : NGX_ERROR;
+}
+
+
+sync_str_t
+ngx_http_sync_source_name(ngx_http_sync_ctx_t *ctx)
+{
+    sync_doc_client_t  client;
+    sync_doc_source_t  source;
+
+    if (ctx->tenant.doc == NULL || ctx->principal.index == SYNC_DOC_NONE
+        || sync_doc_client_at(ctx->tenant.doc, ctx->principal.index, &client)
+           != SYNC_OK
+        || sync_doc_source_at(ctx->tenant.doc, client.source, &source)
+           != SYNC_OK)
+    {
+        return sync_str_lit("canonical");
+    }
+
+    return source.name;
+}
+
+
+ngx_int_t
+ngx_http_sync_map_words(ngx_http_sync_ctx_t *ctx, const sync_map_t *map,
+    sync_map_section_e section, const sync_json_t *json, ngx_uint_t update,
+    sync_str_t *text, sync_faults_t *faults)
+{
+    sync_rc_t       rc;
+    sync_str_t      env[SYNC_MAP_ENV_N];
+    sync_map_run_t  run;
+
+    if (ngx_http_sync_map_env(ctx, env) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&run, sizeof(sync_map_run_t));
+
+    run.env = env;
+    run.work = &ctx->payload.work;
+    run.update = update;
+
+    rc = sync_map_run(map, section, json, 0, &run, &ctx->arena, text, faults);
+
+    if (rc == SYNC_NO) {
+        return NGX_DECLINED;
+    }
+
+    if (rc != SYNC_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_sync_charge(ctx, text->len) == NGX_OK ? NGX_OK : NGX_BUSY;
+}
+
+
+static ngx_int_t
+ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx, sync_str_t *env)
+{
+    u_char    *p;
+    ngx_tm_t   tm;
+
+    ngx_memzero(env, SYNC_MAP_ENV_N * sizeof(sync_str_t));
+
+#define ngx_http_sync_env(n, s)                                               \
+    if ((s).len) {                                                            \
+        env[n].data = (s).data;                                               \
+        env[n].len = (s).len;                                                 \
+    }
+
+    ngx_http_sync_env(SYNC_MAP_ENV_TENANT, ctx->tenant.id);
+    ngx_http_sync_env(SYNC_MAP_ENV_CLIENT, ctx->principal.client);
+    ngx_http_sync_env(SYNC_MAP_ENV_OBJECT_ID, ctx->payload.id);
+    ngx_http_sync_env(SYNC_MAP_ENV_CORRELATION_ID, ctx->correlation);
+
+    if (ctx->route.connector != SYNC_DOC_NONE) {
+        ngx_http_sync_env(SYNC_MAP_ENV_CONNECTOR, ctx->route.c.name);
+    }
+
+#undef ngx_http_sync_env
+
+    env[SYNC_MAP_ENV_SOURCE] = ngx_http_sync_source_name(ctx);
+
+    if (ctx->payload.entity != SYNC_ENTITIES) {
+        env[SYNC_MAP_ENV_ENTITY] = sync_entity_name(ctx->payload.entity);
+    }
+
+    if (ctx->payload.operation != SYNC_OPS) {
+        env[SYNC_MAP_ENV_OPERATION] = sync_op_name(ctx->payload.operation);
+    }
+
+    p = ngx_pnalloc(ctx->request->pool, sizeof("2026-11-21T10:00:00Z"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_gmtime(ngx_time(), &tm);
+
+    env[SYNC_MAP_ENV_NOW].data = p;
+    env[SYNC_MAP_ENV_NOW].len = ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02dZ",
+                                            tm.ngx_tm_year, tm.ngx_tm_mon,
+                                            tm.ngx_tm_mday, tm.ngx_tm_hour,
+                                            tm.ngx_tm_min, tm.ngx_tm_sec)
+                                - p;
+
+    return ngx_http_sync_map_env_key(ctx, &env[SYNC_MAP_ENV_DOWNSTREAM_KEY]);
+}
+
+
+/* The key as this connector wants it. */
+
+static ngx_int_t
+ngx_http_sync_map_env_key(ngx_http_sync_ctx_t *ctx, sync_str_t *key)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    if (ctx->route.connector == SYNC_DOC_NONE) {
+        return NGX_OK;
+    }
+
+    if (ctx->route.c.as == SYNC_AS_VERBATIM) {
+
+        if (ctx->claim.key.len) {
+            key->data = ctx->claim.key.data;
+            key->len = ctx->claim.key.len;
+        }
+
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(ctx->request->pool, NGX_HTTP_SYNC_UUID_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_sync_downstream_uuid(ctx, p);
+
+    key->data = p;
+    key->len = NGX_HTTP_SYNC_UUID_LEN;
+
+    if (ctx->route.c.as == SYNC_AS_UUID_HEX) {
+        key->len = 0;
+
+        for (i = 0; i < NGX_HTTP_SYNC_UUID_LEN; i++) {
+            if (p[i] != '-') {
+                p[key->len++] = p[i];
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_sync_words_parse(ngx_http_sync_ctx_t *ctx, sync_str_t text,
+    sync_json_t *json, sync_faults_t *faults)
+{
+    sync_rc_t           rc;
+    sync_error_t        err;
+    sync_json_limits_t  limits;
+
+    if (ngx_http_sync_charge(ctx, text.len) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    ngx_memzero(&limits, sizeof(sync_json_limits_t));
+
+    rc = sync_json_parse(json, &ctx->arena, text, &limits, &err);
+
+    if (rc == SYNC_OK) {
+        return NGX_OK;
+    }
+
+    json->nodes = NULL;
+
+    if (rc != SYNC_NO) {
+        return NGX_ERROR;
+    }
+
+    faults->count = 1;
+    faults->list[0].pointer = err.pointer;
+    faults->list[0].what = err.what;
+    faults->list[0].text = "the text is not JSON within our bounds";
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_http_sync_log_faults(ngx_http_sync_ctx_t *ctx, ngx_uint_t level,
+    const char *step, const char *what, sync_faults_t *faults)
+{
+    ngx_str_t  pointer;
+
+    ngx_str_null(&pointer);
+
+    if (faults->count) {
+        pointer.data = faults->list[0].pointer.data;
+        pointer.len = ngx_min(faults->list[0].pointer.len, 128);
+    }
+
+    ngx_log_error(level, ctx->request->connection->log, 0,
+                  "%s: %s, %ui faults, the first \"%V\": %s",
+                  step, what, (ngx_uint_t) faults->count + faults->more,
+                  &pointer, faults->count ? faults->list[0].what : "none");
+}
