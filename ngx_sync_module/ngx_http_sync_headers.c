@@ -14,6 +14,12 @@ static void ngx_http_sync_point_header_in(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static void ngx_http_sync_drop_header_in(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_uint_t i);
+static ngx_int_t ngx_http_sync_trace_header(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static size_t ngx_http_sync_ascii(u_char *dst, ngx_str_t *s);
+
+
+#define NGX_HTTP_SYNC_TRACE_MAX  4096    /* bytes of X-Sync-Trace */
 
 
 ngx_table_elt_t *
@@ -321,8 +327,7 @@ ngx_http_sync_answer_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         if ((h[i].key.len >= sizeof("X-Sync-") - 1
              && ngx_strncasecmp(h[i].key.data, (u_char *) "X-Sync-",
                                 sizeof("X-Sync-") - 1)
-                == 0
-             && ctx->trace == NULL)
+                == 0)
             || ngx_http_sync_is_header(&h[i], &x_correlation_id)
             || ngx_http_sync_is_header(&h[i], &idempotency_status))
         {
@@ -345,7 +350,105 @@ ngx_http_sync_answer_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ctx->trace != NULL ? ngx_http_sync_trace_header(r, ctx) : NGX_OK;
+}
+
+
+/*
+ * The trace as a header: a JSON array of ASCII.  What does not fit is cut by
+ * whole entries, and said so.
+ */
+
+static ngx_int_t
+ngx_http_sync_trace_header(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    u_char      *p, *last;
+    size_t       n;
+    ngx_str_t    value, *entry;
+    ngx_uint_t   i;
+
+    static ngx_str_t  x_sync_trace = ngx_string("X-Sync-Trace");
+
+    p = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_TRACE_MAX);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    last = p + NGX_HTTP_SYNC_TRACE_MAX - sizeof(",\"cut\"]");
+
+    *p++ = '[';
+    entry = ctx->trace->elts;
+
+    for (i = 0; i < ctx->trace->nelts; i++) {
+
+        n = ngx_http_sync_ascii(NULL, &entry[i]);
+
+        if ((size_t) (last - p) < n + 1) {
+            p = ngx_cpymem(p, i ? ",\"cut\"" : "\"cut\"", i ? 6 : 5);
+            break;
+        }
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p += ngx_http_sync_ascii(p, &entry[i]);
+    }
+
+    *p++ = ']';
+    value.len = p - value.data;
+
+    return ngx_http_sync_add_header(r, &x_sync_trace, &value);
+}
+
+
+/* JSON text with all above ASCII as \u escapes; dst NULL: the length alone. */
+
+static size_t
+ngx_http_sync_ascii(u_char *dst, ngx_str_t *s)
+{
+    size_t     n;
+    u_char    *p, *last, buf[12], *end;
+    uint32_t   ch;
+
+    n = 0;
+    p = s->data;
+    last = p + s->len;
+
+    while (p < last) {
+
+        if (*p < 0x7f) {
+            buf[0] = *p++;
+            end = buf + 1;
+
+        } else {
+            ch = *p == 0x7f ? *p++ : ngx_utf8_decode(&p, last - p);
+
+            if (ch > 0x10ffff) {
+                p = ch == 0xfffffffe ? last : p;
+                ch = 0xfffd;
+            }
+
+            if (ch < 0x10000) {
+                end = ngx_sprintf(buf, "\\u%04xD", ch);
+
+            } else {
+                ch -= 0x10000;
+                end = ngx_sprintf(buf, "\\u%04xD\\u%04xD",
+                                  0xd800 + (ch >> 10),
+                                  0xdc00 + (ch & 0x3ff));
+            }
+        }
+
+        if (dst != NULL) {
+            ngx_memcpy(dst + n, buf, end - buf);
+        }
+
+        n += end - buf;
+    }
+
+    return n;
 }
 
 
