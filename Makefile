@@ -74,10 +74,13 @@ $(out)/sources: list
 	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
 
 $(out)/nginx/objs/Makefile: $(out)/sources config tools/build/configure \
-                            $(wildcard t/module/config) \
+                            $(wildcard t/module/config) t/asan/config \
                             /usr/share/nginx/src/conf_flags
-	@tools/build/configure $(out)
+	@tools/build/configure $(out) $(KIND)
 	@touch $@
+
+.PHONY: configured
+configured: $(out)/nginx/objs/Makefile
 
 module: $(out)/nginx/objs/Makefile
 	@$(MAKE) -s --no-print-directory -C $(out)/nginx \
@@ -139,6 +142,10 @@ test-storm: build
 test-asan: deps
 	@tools/build/deps dpkg-dev
 	@tools/build/asan $(out)/asan
+	@$(MAKE) --no-print-directory -j$(JOBS) units
+	@SYNC_STATIC=1 SYNC_NGINX=$(out)/asan/nginx/objs/nginx \
+	    ASAN_OPTIONS=detect_leaks=1 \
+	    $(PROVE) $(unit_bins) t/asan/canary.t $(sort $(wildcard t/*.t))
 
 test-distros: deps
 	@tools/build/deps debootstrap
