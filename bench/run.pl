@@ -1,0 +1,359 @@
+#!/usr/bin/perl
+
+# What each policy costs: CPU of the worker per request, in one interleaved
+# run.  Machines are noisy; the ratios of a run are what counts.
+#
+#     make bench [QUICK=1]
+#
+# Two gateways of one worker each (one without the module), pinned to the first
+# core; upstream and load (wrk, 64 connections, a 2 KB order by POST) on the
+# second.  Each round measures every variant once; the median is printed.
+
+use strict;
+use warnings;
+
+use Cpanel::JSON::XS ();
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp ();
+use IO::Socket::INET;
+use Time::HiRes qw(sleep);
+
+my $root = abs_path(dirname(__FILE__) . '/..');
+my $build = $ENV{SYNC_BUILD} || "$root/build";
+my $nginx = $ENV{SYNC_NGINX} || '/usr/sbin/nginx';
+my $quick = grep { $_ eq '--quick' } @ARGV;
+my @only = grep { !/^--/ } @ARGV;
+
+my ($rounds, $seconds) = $quick ? (5, 1) : (15, 3);
+
+my $dir = File::Temp->newdir('/tmp/sync-bench-XXXXXX');
+my $json = Cpanel::JSON::XS->new->canonical;
+my %pids;
+
+sub slurp { local (@ARGV, $/) = shift; return scalar <> }
+
+sub spew {
+    my ($name, $text) = @_;
+
+    make_path(dirname("$dir/$name"));
+    open my $f, '>', "$dir/$name" or die "$dir/$name: $!\n";
+    print $f $text;
+    close $f;
+}
+
+sub free_port {
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        or die "no free port: $!\n";
+    return $s->sockport;
+}
+
+my %port = map { $_ => free_port() } qw(up bare sync);
+
+
+# the order, in Salesforce's words, about 2 KB
+
+my $order = $json->encode({
+    attributes => { type => 'Order', url => '/services/data/v60.0/Order/801' },
+    OrderNumber => '00000100', EffectiveDate => '2026-11-20',
+    Status => 'Activated', CurrencyIsoCode => 'EUR', AccountId => '0011t00A',
+    ShippingCity => 'Hamburg', ShippingCountryCode => 'DE',
+    ShippingPostalCode => '20095', ShippingStreet => 'Speicherstadt 1',
+    Pricebook2Id => '01s1t000002', Description => 'as agreed by telephone',
+    OrderItems => { totalSize => 9, done => Cpanel::JSON::XS::true(),
+        records => [ map { {
+            attributes => { type => 'OrderItem',
+                            url => "/services/data/v60.0/OrderItem/80$_" },
+            OrderItemNumber => "000000010$_", Quantity => $_ + 0,
+            UnitPrice => 10 + $_ / 4, ListPrice => 12 + $_ / 4,
+            Product2 => { ProductCode => "SKU-$_" },
+            Description => "article number $_" } } 1 .. 9 ] } });
+
+my $answer = $json->encode({ d => { SalesOrder => '4711',
+    SalesOrderType => 'OR', SoldToParty => '0011t00A',
+    PurchaseOrderByCustomer => '00000100', TransactionCurrency => 'EUR',
+    SalesOrderDate => '/Date(1795132800000)/' } });
+
+
+# keys, a token, a tenant
+
+spew('secrets/t_bench/erp-user', 'user');
+spew('secrets/t_bench/erp-password', 'password');
+spew('secrets/t_bench/key', 'bench-api-key-0123456789');
+spew('master.key', 'bench-master-secret-0123456789');
+
+make_path("$dir/library/maps");
+
+for my $map (qw(salesforce s4)) {
+    spew("library/maps/$map.json",
+         slurp("$root/conf.example/library/maps/$map.json"));
+}
+
+system("$build/synctoken", 'keygen', 'RS256', 'k1', "$dir/key.pem",
+       "$dir/library/jwks.json") == 0 or die "synctoken keygen failed\n";
+
+my $claims = $json->encode({ iss => 'https://login.bench.example',
+    aud => 'https://sync.example', sub => 'crm', azp => 'crm',
+    scope => 'orders', exp => '+7200', iat => '+0', jti => 'b1' });
+
+my $token = qx($build/synctoken mint $dir/key.pem k1 RS256 '$claims');
+$? == 0 or die "synctoken mint failed\n";
+chomp $token;
+
+spew('tenants/bench.json', $json->encode({
+    tenant => 'bench', id => 't_bench',
+    match => { hosts => ['bench.sync.example'] },
+    issuers => [ { issuer => 'https://login.bench.example',
+                   jwks => 'jwks.json',
+                   audience => ['https://sync.example'] } ],
+    plans => { gold => { limits => [ { rate => '1000000/s',
+                                       burst => 1000000 } ] } },
+    sources => { salesforce => { format => 'json',
+        maps => { sales_order => 'maps/salesforce.json' } } },
+    clients => {
+        crm => { source => 'salesforce', plan => 'gold',
+                 api_keys => ['secret:key'],
+                 entities => { sales_order => [ 'create', 'read' ] } } },
+    connectors => { s4 => {
+        upstream => 'up', path => '/sap/opu/odata/sap/API_SALES_ORDER_SRV',
+        format => 'odata-v2',
+        credentials => { basic => { user => 'secret:erp-user',
+                                    password => 'secret:erp-password' } },
+        idempotency => { send => 'header:RequestID', as => 'uuid-hex' },
+        entities => { sales_order => { map => 'maps/s4.json',
+            create => 'POST /A_SalesOrder',
+            read => "GET /A_SalesOrder('{id}')" } } } },
+    routes => [ { entity => 'sales_order', to => 's4' } ] }));
+
+chmod 0755, "$dir";
+system("chmod -R a+rX $dir");
+
+
+# upstream and gateways
+
+my $common = <<"END";
+user root;
+worker_processes 1;
+error_log $dir/error.log warn;
+events { worker_connections 1024; }
+END
+
+spew('up.conf', "worker_cpu_affinity 10;\npid $dir/up.pid;\n$common" . <<"END");
+http {
+    access_log off;
+    keepalive_requests 1000000;
+    default_type application/json;
+    client_body_buffer_size 64k;
+    server {
+        listen 127.0.0.1:$port{up} backlog=1024;
+        location / { return 201 '$answer'; }
+    }
+}
+END
+
+my $proxy = <<'END';
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_ignore_client_abort on;
+        proxy_pass http://up;
+END
+
+my $http = <<"END";
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_buffer_size 64k;
+    client_header_buffer_size 4k;
+    upstream up { server 127.0.0.1:$port{up}; keepalive 128;
+                  keepalive_requests 1000000; }
+END
+
+spew('bare.conf', "worker_cpu_affinity 01;\npid $dir/bare.pid;\n$common"
+     . <<"END");
+http {
+$http
+    server {
+        listen 127.0.0.1:$port{bare} backlog=1024;
+        location / {
+$proxy        }
+    }
+}
+END
+
+# name, settings of the location, who asks how
+
+my $idem = 'sync_idempotency required scope=$http_x_client retention=20s;';
+
+my @variants = (
+    [ bare  => undef,                                     {} ],
+    [ off   => '',                                        {} ],
+    [ 'limit' => 'sync_limit rate=1000000/s burst=1000000 '
+                 . 'key=$binary_remote_addr;',            {} ],
+    [ 'tenant' => 'sync_tenant host;',                    {} ],
+    [ 'api key' => 'sync_tenant host; sync_auth api_key;', { apikey => 1 } ],
+    [ 'token, cached' => 'sync_tenant host; sync_auth token;',
+      { token => 1 } ],
+    [ 'idempotency, first' => $idem,                      { key => 1 } ],
+    [ 'idempotency, replay' => $idem,                     { key => 'same' } ],
+    [ 'map' => 'sync_tenant host; sync_entity sales_order at=%%; '
+               . 'sync_auth api_key; sync_normalize on;',
+      { apikey => 1 } ],
+    [ 'chain' => 'sync_tenant host; sync_auth token; '
+                 . 'sync_entity sales_order at=%%; sync_limit plan; '
+                 . 'sync_idempotency required retention=20s; '
+                 . 'sync_normalize on;',
+      { token => 1, key => 1 } ],
+);
+
+@variants = grep { my $v = $_; $v->[0] eq 'bare'
+                   || grep { $v->[0] =~ /\Q$_/ } @only } @variants if @only;
+
+my $locations = '';
+my $n = 0;
+
+for my $v (@variants) {
+    my ($name, $conf) = @$v;
+
+    next if !defined $conf;
+
+    my $path = '/v' . $n++;
+    my $pass = $proxy;
+
+    $v->[3] = "$path/orders";
+    $conf =~ s/%%/$path\/orders/;
+
+    $pass =~ s{http://up;}{http://\$sync_upstream\$sync_upstream_uri;}
+        if $conf =~ /sync_normalize/;
+
+    $locations .= "    location $path/ {\n        $conf\n$pass    }\n";
+}
+
+spew('sync.conf', "load_module $build/ngx_http_sync_module.so;\n"
+     . "worker_cpu_affinity 01;\npid $dir/sync.pid;\n$common" . <<"END");
+http {
+$http
+    sync_secret  file:$dir/master.key;
+    sync_zone    records:256m;
+    sync_tenants $dir/tenants;
+    sync_library $dir/library;
+    sync_secrets $dir/secrets;
+    server {
+        listen 127.0.0.1:$port{sync} backlog=1024;
+$locations
+    }
+}
+END
+
+for my $name (qw(up bare sync)) {
+    my $out = qx($nginx -p $dir -c $dir/$name.conf 2>&1);
+    $? == 0 or die "$name does not start:\n$out";
+}
+
+sub worker {
+    my ($name) = @_;
+
+    return $pids{$name} ||= do {
+        my $master = slurp("$dir/$name.pid") + 0;
+        my ($worker) = grep { /^\d+$/ } split ' ',
+            slurp("/proc/$master/task/$master/children");
+        $worker;
+    };
+}
+
+sub cpu {
+    my ($pid) = @_;
+
+    return (split ' ', slurp("/proc/$pid/schedstat"))[0] / 1000;
+}
+
+END {
+    my $code = $?;
+
+    for my $name (qw(up bare sync)) {
+        my $pid = -e "$dir/$name.pid" ? slurp("$dir/$name.pid") + 0 : 0;
+        kill 'TERM', $pid if $pid;
+    }
+
+    sleep 0.3;
+    $? = $code;
+}
+
+my $serial = 0;
+
+sub script {
+    my ($v) = @_;
+
+    my ($name, $conf, $opt, $path) = @$v;
+    my %h = ('Content-Type' => 'application/json', 'X-Client' => 'bench');
+
+    $h{Host} = $conf ? 'bench.sync.example' : 'bench';
+    $h{Authorization} = "Bearer $token" if $opt->{token};
+    $h{'X-API-Key'} = 'bench-api-key-0123456789' if $opt->{apikey};
+
+    my $lua = "wrk.method = 'POST'\nwrk.body = [==[$order]==]\n";
+
+    $lua .= "wrk.headers['$_'] = '$h{$_}'\n" for sort keys %h;
+
+    if ($opt->{key}) {
+        my $key = $opt->{key} eq 'same' ? "'\"same-key\"'"
+                : "'\"" . ++$serial . "-' .. n .. '\"'";
+
+        $lua .= "local n = 0\nrequest = function()\n    n = n + 1\n"
+              . "    wrk.headers['Idempotency-Key'] = $key\n"
+              . "    return wrk.format()\nend\n";
+    }
+
+    # a status that is not the upstream's would be measured as cheap
+
+    $lua .= "done = function(s, l, r)\n"
+          . "    io.write('BAD ', s.errors.status, ' ALL ', s.requests, "
+          . "'\\n')\nend\n";
+
+    spew('load.lua', $lua);
+
+    return "$dir/load.lua";
+}
+
+my %us;
+
+for my $round (0 .. $rounds) {
+    for my $v (@variants) {
+        my ($name, $conf, $opt, $path) = @$v;
+        my $which = defined $conf ? 'sync' : 'bare';
+        my $lua = script($v);
+        my $time = $round ? $seconds : 1;      # round 0 warms up
+
+        my $before = cpu(worker($which));
+        my $out = qx(taskset 2 wrk -t1 -c64 -d${time}s -s $lua \\
+                     http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
+        my $spent = cpu(worker($which)) - $before;
+
+        my ($bad, $all) = $out =~ /BAD (\d+) ALL (\d+)/
+            or die "wrk says:\n$out";
+
+        # keepalive connections that wrk drops at its end do not count
+
+        die "$name: $bad of $all answers are errors\n"
+            . qx(tail -n 3 $dir/error.log)
+            if $bad > $all / 100 || $all == 0;
+
+        push @{ $us{$name} }, $spent / $all if $round;
+    }
+}
+
+sub median { my @s = sort { $a <=> $b } @_; return $s[$#s / 2] }
+
+my $bare = median(@{ $us{bare} });
+
+printf "%-22s %10s %10s %8s\n", 'CPU of the worker', 'us/request', 'added',
+       'of bare';
+
+for my $v (@variants) {
+    my $us = median(@{ $us{$v->[0]} });
+
+    printf "%-22s %10.2f %10.2f %7.1f%%\n", $v->[0], $us, $us - $bare,
+           100 * $bare / $us;
+}
+
+printf "\n%d rounds of %d s; order %d bytes\n", $rounds, $seconds,
+       length $order;
