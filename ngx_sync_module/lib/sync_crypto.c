@@ -17,6 +17,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include <pthread.h>
 #include <stdalign.h>
 
 
@@ -29,9 +30,16 @@ _Static_assert(sizeof(SHA256_CTX) <= sizeof(sync_sha256_t)
                "a SHA256_CTX fits into a sync_sha256_t");
 
 
+static sync_rc_t sync_random_fill(void *buf, size_t len);
+static void sync_random_forked(void);
 static size_t sync_base64_write(unsigned char *dst, const void *src,
     size_t len, const char *alphabet, unsigned padded);
 static int sync_base64url_digit(unsigned char c);
+
+
+static unsigned char  sync_random_stock[2048];
+static size_t         sync_random_left;
+static int            sync_random_watched;
 
 
 void
@@ -180,8 +188,50 @@ sync_hkdf(sync_str_t secret, sync_str_t salt, sync_str_t info,
 }
 
 
+/*
+ * A call into OpenSSL costs a microsecond and a system call, whatever its
+ * length: short requests are served from a stock, and each byte only once.  A
+ * child must not have the stock of its parent.
+ */
+
 sync_rc_t
 sync_random(void *buf, size_t len)
+{
+    if (len > sizeof(sync_random_stock)) {
+        return sync_random_fill(buf, len);
+    }
+
+    if (!sync_random_watched) {
+
+        if (pthread_atfork(NULL, NULL, sync_random_forked) != 0) {
+            return sync_random_fill(buf, len);
+        }
+
+        sync_random_watched = 1;
+    }
+
+    if (len > sync_random_left) {
+
+        if (sync_random_fill(sync_random_stock, sizeof(sync_random_stock))
+            != SYNC_OK)
+        {
+            return SYNC_FAULT;
+        }
+
+        sync_random_left = sizeof(sync_random_stock);
+    }
+
+    sync_random_left -= len;
+
+    memcpy(buf, sync_random_stock + sync_random_left, len);
+    memset(sync_random_stock + sync_random_left, 0, len);
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_random_fill(void *buf, size_t len)
 {
     if (len > INT32_MAX || RAND_bytes(buf, (int) len) != 1) {
 
@@ -192,6 +242,14 @@ sync_random(void *buf, size_t len)
     }
 
     return SYNC_OK;
+}
+
+
+static void
+sync_random_forked(void)
+{
+    sync_random_left = 0;
+    sync_wipe(sync_random_stock, sizeof(sync_random_stock));
 }
 
 

@@ -59,7 +59,10 @@ void sync_hmac(const void *secret, size_t secret_len, const void *data,
 sync_rc_t sync_hkdf(sync_str_t secret, sync_str_t salt, sync_str_t info,
     unsigned char *out, size_t len);
 
-/* Unpredictable bytes.  OK, or FAULT: the bytes must not be used. */
+/*
+ * Unpredictable bytes.  OK, or FAULT: the bytes must not be used.  For one
+ * thread of a process; a forked child begins anew.
+ */
 sync_rc_t sync_random(void *buf, size_t len);
 
 /* Equal contents, in time that depends on the lengths alone. */

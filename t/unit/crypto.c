@@ -5,6 +5,9 @@
 
 
 #include "tap.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
 #include "sync_crypto.h"
 
 #include <time.h>
@@ -232,6 +235,41 @@ test_hkdf(void)
 }
 
 
+/* A child does not repeat what its parent will draw. */
+
+static void
+forked_random(void)
+{
+    int            fd[2];
+    pid_t          pid;
+    ssize_t        n;
+    unsigned char  mine[16], its[16];
+
+    if (pipe(fd) != 0) {
+        ok(0, "pipe");
+        return;
+    }
+
+    pid = fork();
+
+    if (pid == 0) {
+        n = sync_random(its, sizeof(its)) == SYNC_OK
+            ? write(fd[1], its, sizeof(its)) : 0;
+        _exit(n != (ssize_t) sizeof(its));
+    }
+
+    (void) sync_random(mine, sizeof(mine));
+    n = read(fd[0], its, sizeof(its));
+
+    ok(pid > 0 && n == (ssize_t) sizeof(its)
+       && memcmp(mine, its, sizeof(mine)) != 0, "a child draws its own");
+
+    (void) waitpid(pid, NULL, 0);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+
 static void
 test_random(void)
 {
@@ -244,6 +282,8 @@ test_random(void)
     is_int(sync_random(b, sizeof(b)), SYNC_OK, "random again");
     ok(memcmp(a, b, sizeof(a)) != 0, "not the same");
     is_int(sync_random(a, (size_t) 1 << 40), SYNC_FAULT, "too many");
+
+    forked_random();
 
     ok(sync_secret_eq(text("secret"), text("secret")), "equal");
     ok(!sync_secret_eq(text("secret"), text("secreT")), "not equal");
