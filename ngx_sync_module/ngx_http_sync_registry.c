@@ -19,6 +19,7 @@ static ngx_int_t ngx_http_sync_secret_text(ngx_http_sync_tenant_t *t,
 
 static void *ngx_http_sync_registry_create_main_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_sync_registry_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_sync_registry_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_sync_registry_init_process(ngx_cycle_t *cycle);
 static void ngx_http_sync_registry_cleanup(void *data);
 
@@ -85,7 +86,7 @@ ngx_module_t  ngx_http_sync_registry_module = {
     ngx_http_sync_registry_commands,       /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_sync_registry_init_module,    /* init module */
     ngx_http_sync_registry_init_process,   /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -98,6 +99,8 @@ ngx_module_t  ngx_http_sync_registry_module = {
 /* The policy's own; the core and the policies share no other floor. */
 
 ngx_http_sync_tenant_resolve_pt  ngx_http_sync_tenant_resolve;
+
+ngx_http_sync_registry_t  *ngx_http_sync_registry_live;
 
 
 ngx_uint_t
@@ -640,6 +643,21 @@ ngx_http_sync_registry_postconfiguration(ngx_conf_t *cf)
 
 
 static ngx_int_t
+ngx_http_sync_registry_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_sync_registry_t  *reg;
+
+    reg = ngx_http_cycle_get_module_main_conf(cycle,
+                                              ngx_http_sync_registry_module);
+
+    ngx_http_sync_registry_live = (reg != NULL && reg->tenants.len) ? reg
+                                                                    : NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_sync_registry_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_sync_registry_t  *reg;
@@ -667,6 +685,10 @@ ngx_http_sync_registry_cleanup(void *data)
 
     ngx_uint_t              i;
     ngx_http_sync_table_t  *t;
+
+    if (ngx_http_sync_registry_live == reg) {
+        ngx_http_sync_registry_live = NULL;
+    }
 
     if (reg->slots.buckets == NULL || reg->files.buckets == NULL) {
         return;

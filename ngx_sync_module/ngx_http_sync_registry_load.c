@@ -17,6 +17,11 @@ typedef struct {
 static ngx_int_t ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, ngx_str_t *text, ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t **t, char **error);
+static void ngx_http_sync_slot_inherit(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_log_t *log);
+static ngx_http_sync_tenant_t *ngx_http_sync_tenant_create(
+    ngx_http_sync_registry_t *reg, u_char *block, size_t len,
+    ngx_log_t *log);
 static sync_rc_t ngx_http_sync_load_upstream(void *data, sync_str_t name);
 static sync_rc_t ngx_http_sync_load_library(void *data, sync_str_t path);
 static sync_rc_t ngx_http_sync_load_template(void *data, sync_arena_t *arena,
@@ -64,6 +69,7 @@ ngx_http_sync_slot_load(ngx_http_sync_registry_t *reg,
             return NGX_ERROR;
         }
 
+        ngx_http_sync_slot_inherit(reg, slot, log);
         ngx_http_sync_slot_refuse(reg, slot, error, log);
 
         return NGX_DECLINED;
@@ -102,8 +108,12 @@ ngx_http_sync_slot_load(ngx_http_sync_registry_t *reg,
         rc = ngx_http_sync_slot_take(reg, slot, t, log, &error);
     }
 
-    if (rc != NGX_OK && slot->tenant == NULL) {
-        ngx_http_sync_slot_down(reg, slot, &text, log);
+    if (rc != NGX_OK) {
+        ngx_http_sync_slot_inherit(reg, slot, log);
+
+        if (slot->tenant == NULL) {
+            ngx_http_sync_slot_down(reg, slot, &text, log);
+        }
     }
 
     sync_wipe(text.data, text.len);
@@ -134,6 +144,86 @@ ngx_http_sync_slot_load(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_refuse(reg, slot, error, log);
 
     return NGX_DECLINED;
+}
+
+
+/*
+ * A reload finds a broken document: the copy that the master has of it from
+ * before stays, if no worker has taken a newer one since.
+ */
+
+static void
+ngx_http_sync_slot_inherit(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_log_t *log)
+{
+    char                      *error;
+    size_t                     size;
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_sync_node_t      *n;
+    ngx_http_sync_slot_t      *last;
+    ngx_http_sync_tenant_t    *t, *from;
+    ngx_http_sync_registry_t  *live;
+
+    live = ngx_http_sync_registry_live;
+
+    if (!reg->loading || slot->tenant != NULL || live == NULL
+        || live->owners == NULL
+        || live->tenants.len != reg->tenants.len
+        || ngx_memcmp(live->tenants.data, reg->tenants.data, reg->tenants.len)
+           != 0)
+    {
+        return;
+    }
+
+    n = ngx_http_sync_table_find(&live->slots, &slot->node.key);
+    if (n == NULL) {
+        return;
+    }
+
+    last = n->value;
+    from = last->tenant;
+
+    if (from == NULL
+        || ngx_http_sync_owner_noted(live, &last->id.key) != from->generation)
+    {
+        return;
+    }
+
+    size = sync_doc_size(from->doc);
+    t = ngx_http_sync_tenant_create(reg, (u_char *) from->doc, size, log);
+
+    if (t == NULL) {
+        return;
+    }
+
+    t->generation = from->generation;
+
+    if (from->nmaps) {
+        t->maps = ngx_alloc(from->nmaps * sizeof(ngx_http_sync_named_map_t),
+                            log);
+        if (t->maps == NULL) {
+            ngx_http_sync_tenant_drop(t);
+            return;
+        }
+    }
+
+    for (i = 0; i < from->nmaps; i++) {
+        p = from->maps[i].path.data;
+
+        t->maps[i].path.len = from->maps[i].path.len;
+        t->maps[i].path.data = (u_char *) t->doc + (p - (u_char *) from->doc);
+        t->maps[i].mapping = from->maps[i].mapping;
+        t->maps[i].mapping->refs++;
+        t->nmaps++;
+    }
+
+    error = NULL;
+
+    if (ngx_http_sync_slot_take(reg, slot, t, log, &error) != NGX_OK) {
+        ngx_http_sync_tenant_drop(t);
+        free(error);
+    }
 }
 
 
@@ -190,9 +280,6 @@ ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, ngx_str_t *text, ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t **tp, char **error)
 {
-    size_t                   size;
-    u_char                  *p;
-    uint32_t                 issuers;
     ngx_int_t                rc;
     sync_rc_t                src;
     sync_str_t               name, block;
@@ -234,38 +321,14 @@ ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
         return NGX_DECLINED;
     }
 
-    /* the tenant and its document in one piece */
-
-    size = ngx_align(sizeof(ngx_http_sync_tenant_t), 16);
     rc = NGX_DECLINED;
 
-    t = ngx_calloc(size + block.len, load->log);
+    t = ngx_http_sync_tenant_create(reg, block.data, block.len, load->log);
     if (t == NULL) {
         goto done;
     }
 
-    p = (u_char *) t + size;
-    ngx_memcpy(p, block.data, block.len);
-
-    t->refs = 1;
-    t->reg = reg;
-    t->doc = sync_doc_open((sync_str_t) { block.len, p });
-
     *tp = t;
-
-    if (t->doc == NULL) {
-        goto done;
-    }
-
-    issuers = sync_doc_issuers(t->doc);
-
-    if (issuers) {
-        t->keys = ngx_calloc(issuers * sizeof(ngx_http_sync_keys_t *),
-                             load->log);
-        if (t->keys == NULL) {
-            goto done;
-        }
-    }
 
     if (ngx_http_sync_load_maps(load, t, error) != NGX_OK
         || ngx_http_sync_load_keys(load, t, arena, error) != NGX_OK)
@@ -282,6 +345,50 @@ done:
     sync_arena_destroy(arena);
 
     return rc;
+}
+
+
+/* The tenant and a copy of its document, in one piece. */
+
+static ngx_http_sync_tenant_t *
+ngx_http_sync_tenant_create(ngx_http_sync_registry_t *reg, u_char *block,
+    size_t len, ngx_log_t *log)
+{
+    size_t                   size;
+    u_char                  *p;
+    uint32_t                 issuers;
+    ngx_http_sync_tenant_t  *t;
+
+    size = ngx_align(sizeof(ngx_http_sync_tenant_t), 16);
+
+    t = ngx_calloc(size + len, log);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    p = (u_char *) t + size;
+    ngx_memcpy(p, block, len);
+
+    t->refs = 1;
+    t->reg = reg;
+    t->doc = sync_doc_open((sync_str_t) { len, p });
+
+    if (t->doc == NULL) {
+        free(t);
+        return NULL;
+    }
+
+    issuers = sync_doc_issuers(t->doc);
+
+    if (issuers) {
+        t->keys = ngx_calloc(issuers * sizeof(ngx_http_sync_keys_t *), log);
+        if (t->keys == NULL) {
+            free(t);
+            return NULL;
+        }
+    }
+
+    return t;
 }
 
 

@@ -83,6 +83,10 @@ ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
         ngx_http_sync_table_insert(&reg->issuers, &in[i], log);
     }
 
+    if (reg->owners != NULL) {
+        ngx_http_sync_owner_note(reg, &slot->id.key, t->generation);
+    }
+
     if (old != NULL) {
         ngx_http_sync_slot_release(reg, slot, old->doc, t->doc);
         ngx_http_sync_tenant_drop(old);
@@ -192,6 +196,7 @@ ngx_http_sync_slot_claim(ngx_http_sync_registry_t *reg,
     t = slot->tenant;
 
     if (ngx_http_sync_slot_names(reg, slot, t->doc, &error) == NGX_OK) {
+        ngx_http_sync_owner_note(reg, &slot->id.key, t->generation);
         return NGX_OK;
     }
 

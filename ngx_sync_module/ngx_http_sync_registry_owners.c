@@ -305,6 +305,7 @@ ngx_http_sync_owner_claim(ngx_http_sync_registry_t *reg, char kind,
         rc = NGX_ERROR;
 
     } else {
+        room->generation = 0;
         ngx_memcpy(room->name, name, sizeof(name));
         ngx_memcpy(room->owner, mine, sizeof(mine));
         ngx_memory_barrier();
@@ -340,6 +341,47 @@ ngx_http_sync_owner_release(ngx_http_sync_registry_t *reg, char kind,
     }
 
     ngx_shmtx_unlock(&reg->shpool->mutex);
+}
+
+
+void
+ngx_http_sync_owner_note(ngx_http_sync_registry_t *reg, ngx_str_t *id,
+    uint64_t generation)
+{
+    u_char                  name[NGX_HTTP_SYNC_OWNER_NAME];
+    ngx_http_sync_owner_t  *o;
+
+    ngx_http_sync_owner_digest('i', id, name, sizeof(name));
+
+    ngx_shmtx_lock(&reg->shpool->mutex);
+
+    o = ngx_http_sync_owner_find_locked(reg, name, NULL);
+
+    if (o != NULL) {
+        o->generation = generation;
+    }
+
+    ngx_shmtx_unlock(&reg->shpool->mutex);
+}
+
+
+uint64_t
+ngx_http_sync_owner_noted(ngx_http_sync_registry_t *reg, ngx_str_t *id)
+{
+    u_char                  name[NGX_HTTP_SYNC_OWNER_NAME];
+    uint64_t                generation;
+    ngx_http_sync_owner_t  *o;
+
+    ngx_http_sync_owner_digest('i', id, name, sizeof(name));
+
+    ngx_shmtx_lock(&reg->shpool->mutex);
+
+    o = ngx_http_sync_owner_find_locked(reg, name, NULL);
+    generation = o != NULL ? o->generation : 0;
+
+    ngx_shmtx_unlock(&reg->shpool->mutex);
+
+    return generation;
 }
 
 

@@ -175,6 +175,8 @@ typedef struct {
 #define NGX_HTTP_SYNC_OWNER_BYTES  15
 
 typedef struct {
+    uint64_t                    generation;  /* of an id: of the newest good
+                                                document of it */
     u_char                      name[NGX_HTTP_SYNC_OWNER_NAME];
     u_char                      owner[NGX_HTTP_SYNC_OWNER_BYTES];
     u_char                      state;
@@ -359,6 +361,12 @@ ngx_int_t ngx_http_sync_owner_claim(ngx_http_sync_registry_t *reg, char kind,
 void ngx_http_sync_owner_release(ngx_http_sync_registry_t *reg, char kind,
     ngx_str_t *name, ngx_str_t *owner);
 
+/* What all workers know of the newest good document of an id; 0: nothing. */
+void ngx_http_sync_owner_note(ngx_http_sync_registry_t *reg, ngx_str_t *id,
+    uint64_t generation);
+uint64_t ngx_http_sync_owner_noted(ngx_http_sync_registry_t *reg,
+    ngx_str_t *id);
+
 
 /* scans: ngx_http_sync_registry_scan.c */
 
@@ -370,6 +378,9 @@ ngx_int_t ngx_http_sync_scan_load(ngx_conf_t *cf,
 void ngx_http_sync_scan_start(ngx_http_sync_registry_t *reg,
     ngx_cycle_t *cycle);
 void ngx_http_sync_scan_stop(ngx_http_sync_registry_t *reg);
+
+/* The registry of the configuration that runs; NULL: there is none. */
+extern ngx_http_sync_registry_t  *ngx_http_sync_registry_live;
 
 /* Says what the workers will not be able to read.  The number of it. */
 ngx_uint_t ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg,

@@ -25,7 +25,8 @@ $t->write('tenants/acme.json', {
         read => { api_keys => ['secret:read'], entities =>
                   { sales_order => ['read'] } },
     },
-    connectors => { erp => { upstream => 'erp', entities => { sales_order => {
+    connectors => { erp => { upstream => 'erp',
+        headers => { response => ['X-Seen'] }, entities => { sales_order => {
         create => 'POST /o', read => 'GET /o/{id}', replace => 'PUT /o/{id}',
         update => 'PATCH /o/{id}', delete => 'DELETE /o/{id}',
         list => 'GET /o' } } } },

@@ -264,6 +264,22 @@ is(at('acme.example')->header('X-Tenant-Name'), 'acme',
 is(at('x', '/t/aaa/x')->{status}, 503, 'the newcomer waits');
 unlink $t->path('tenants/aaa.json');
 
+# a reload while a document is broken
+
+$t->write('tenants/keep.json', doc('keep'));
+$t->write('tenants/lose.json', doc('lose'));
+ok(until_is(200, 'keep.example') && until_is(200, 'lose.example'), 'two more');
+ok($t->reload, 'that the master knows');
+$t->write('tenants/lose.json', doc('lose', residency => 'new'));
+sleep 0.2;
+$t->write("tenants/$_.json", '{') for qw(keep lose);
+ok($t->reload, 'are broken, and a reload');
+is(at('keep.example')->{status}, 200, 'the copy of the last load stays');
+is(at('x', '/t/lose/x')->{status}, 503,
+   'but not one that was replaced under way');
+unlink $t->path("tenants/$_.json") for qw(keep lose);
+ok(until_is(404, 'keep.example'), 'gone');
+
 # requests in flight keep theirs; under change nobody gets an error
 
 my $bad = 0;
