@@ -259,6 +259,10 @@ is($r->header('www-authenticate'), 'Bearer realm="sync", '
 is($r->json->{type}, 'urn:sync:problem:invalid-token', 'as problem');
 is(status('/token/', $acme->token({ exp => time - 5 })), 200,
    'clocks may differ a little');
+
+my $old = $acme->token({ exp => time - 28 });
+is(status('/token/', $old), 200, 'as long as the leeway lasts') for 1 .. 4;
+
 is(status('/token/', $acme->token({ aud => ['x', 'urn:x'] })), 200,
    'any audience of any');
 
@@ -418,6 +422,9 @@ is($t->request('GET', '/', port => 1,
    'a key of the platform, withdrawn by a reload') for 1 .. 4;
 is(status('/token/', $platform->token({ tenant => 'acme' })), 200,
    'the other key is not touched');
+
+ok($t->wait_for(sub { return status('/token/', $old) == 401 }),
+   'a cached token expires');
 
 # keys that cannot be read
 
