@@ -389,8 +389,8 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
 
 /*
  * All windows of the client's plan.  Buckets belong to tenant and client, not
- * to the location; a window that the document changes begins anew and leaves
- * the others as they are.  NGX_DECLINED: no plan.
+ * to the location; a window whose rate is changed by the document begins anew,
+ * the others stay as they are.  NGX_DECLINED: no plan.
  */
 
 static ngx_int_t
@@ -430,7 +430,7 @@ ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     sync_sha256_update(&sha, client.id.data, client.id.len);
     sync_sha256_final(&sha, digest);
 
-    len = 1 + SYNC_SHA256_LEN + 3 * sizeof(uint64_t);
+    len = 1 + SYNC_SHA256_LEN + 2 * sizeof(uint64_t);
 
     g->take.items = ngx_palloc(r->pool, n * (sizeof(ngx_sync_limit_item_t)
                                              + sizeof(sync_gcra_answer_t)
@@ -467,7 +467,6 @@ ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         p = ngx_cpymem(p, digest, SYNC_SHA256_LEN);
         p = ngx_cpymem(p, &window.count, sizeof(uint64_t));
         p = ngx_cpymem(p, &window.per_us, sizeof(uint64_t));
-        p = ngx_cpymem(p, &window.burst, sizeof(uint64_t));
     }
 
     g->take.group.len = 1 + SYNC_SHA256_LEN;

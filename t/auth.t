@@ -18,17 +18,19 @@ my %issuer = map {
     $_ => Test::Sync::Token->new(issuer => "https://$_.example",
                                  claims => { aud => $aud, sub => 'ann',
                                              azp => 'crm' })
-} qw(acme beta platform evil);
+} qw(acme beta delta platform evil);
 
 my @algs = qw(RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA
               HS256 HS384 HS512);
 
 $issuer{acme}->key("k$_", $_) for @algs;
 $issuer{beta}->key('b1', 'ES256');
+$issuer{delta}->key('d1', 'ES256');
 $issuer{platform}->key('p1', 'ES256')->key('p2', 'ES256');
 $issuer{evil}->key('e1', 'ES256');
 
 $t->write('library/jwks/acme.json', $issuer{acme}->jwks);
+$t->write('library/jwks/delta.json', $issuer{delta}->jwks);
 $t->write('platform.jwks', $issuer{platform}->jwks);
 
 my %key = (
@@ -62,7 +64,14 @@ my %beta = (
     clients => { crm => {}, partner => { api_keys => ['secret:beta'] } },
 );
 
-# an issuer that serves several tenants by a claim, and whose keys are gone
+my %delta = (
+    tenant => 'delta', id => 't_delta', match => { hosts => ['delta.test'] },
+    issuers => [ { issuer => 'https://delta.example',
+                   jwks => 'jwks/delta.json', audience => $aud } ],
+    clients => { crm => {} },
+);
+
+# an issuer that serves several tenants by a claim
 
 my %gamma = (
     tenant => 'gamma', id => 't_gamma', match => { hosts => ['gamma.test'] },
@@ -75,6 +84,7 @@ my %gamma = (
 $t->write('tenants/acme.json', \%acme);
 $t->write('tenants/beta.json', \%beta);
 $t->write('tenants/gamma.json', \%gamma);
+$t->write('tenants/delta.json', \%delta);
 
 $t->peer(up => sub { return [200, {}, 'up'] });
 
@@ -428,15 +438,33 @@ ok($t->wait_for(sub { return status('/token/', $old) == 401 }),
 
 # keys that cannot be read
 
-rename $t->path('library/jwks/acme.json'), $t->path('library/jwks/gone.json');
-my $hs = $acme->token({}, kid => 'kHS256');
-$r = bearer('/token/', $hs);
+# one connection is one worker, which has its own copy of them
+
+my $conn = $t->connect;
+
+sub again {
+    my $token = $acme->token({ jti => "j$_[0]" }, kid => 'kHS256');
+
+    return $t->request('GET', '/token/', host => 'acme.test', conn => $conn,
+                       headers => [Authorization => "Bearer $token"])
+             ->{status};
+}
+
+is(again(1), 200, 'keys are read');
+unlink $t->path('library/jwks/acme.json');
+is(again($_), 200, 'those that were read stay') for 2 .. 5;
+
+unlink $t->path('library/jwks/delta.json');
+$r = bearer('/token/', $issuer{delta}->token({}), 'delta.test');
 is($r->{status}, 503, 'not 401: nobody can say');
-is($r->json->{type}, 'urn:sync:problem:issuer-unavailable', 'as problem');
+is(eval { $r->json->{type} }, 'urn:sync:problem:issuer-unavailable',
+   'as problem');
 ok($r->header('retry-after'), 'with Retry-After');
-$t->write('library/jwks/acme.json', $acme->jwks(@left));
+$t->write('library/jwks/delta.json', $issuer{delta}->jwks);
 ok($t->wait_for(sub {
-    return 10 == grep { status('/token/', $hs) == 200 } 1 .. 10;
+    return 10 == grep {
+        status('/token/', $issuer{delta}->token({}), 'delta.test') == 200
+    } 1 .. 10;
 }), 'and they are read when they are there again');
 
 # refused at load

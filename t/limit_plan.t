@@ -131,7 +131,7 @@ like($r->header('ratelimit-policy'),
 like($r->header('ratelimit'), qr/^"wide\.2";r=0;t=86[34]\d\d;/,
      'and which of them refused');
 
-# a changed window begins anew, the others stay; no reload
+# a changed burst counts from where the bucket stands; no reload
 
 $acme{plans}{wide}{limits}[1]{burst} = 9;
 $t->write('tenants/acme.json', \%acme);
@@ -142,6 +142,17 @@ ok($t->wait_for(sub {
 is(statuses(3, 'three', '/a/'), '200 200 429',
    'what the other window had counted stays');
 like(ask('three', '/a/')->header('ratelimit'), qr/^"wide\.1";/,
+     'and refuses');
+
+# a changed rate begins anew
+
+is(statuses(6, 'four', '/a/'), '200 200 200 200 200 429', 'another client');
+$acme{plans}{wide}{limits}[0]{rate} = '2/h';
+$t->write('tenants/acme.json', \%acme);
+ok($t->wait_for(sub { return ask('four', '/a/')->{status} == 200 }),
+   'another rate is another window');
+is(statuses(4, 'four', '/a/'), '200 200 200 429', 'the other one stays');
+like(ask('four', '/a/')->header('ratelimit'), qr/^"wide\.2";/,
      'and refuses');
 
 # costs
