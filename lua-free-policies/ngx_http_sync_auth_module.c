@@ -26,6 +26,8 @@ static ngx_int_t ngx_http_sync_auth_missing(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_admit(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_auth_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 
 static void *ngx_http_sync_auth_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_sync_auth_create_loc_conf(ngx_conf_t *cf);
@@ -56,7 +58,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_auth_step = {
     ngx_http_sync_auth_enabled,
     ngx_http_sync_auth_run,
     NULL,
-    NULL,
+    ngx_http_sync_auth_leave,
     NULL
 };
 
@@ -146,6 +148,7 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
 
+    ngx_memzero(&ctx->principal, sizeof(ngx_http_sync_principal_t));
     ctx->principal.index = SYNC_DOC_NONE;
 
     key = NULL;
@@ -410,6 +413,19 @@ ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Another location may ask for another proof, or be another tenant's: what was
+ * proven here is not carried there.
+ */
+
+static void
+ngx_http_sync_auth_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_AUTH
+                   | 1u << NGX_HTTP_SYNC_STEP_ADMIT);
 }
 
 

@@ -32,6 +32,8 @@ typedef struct {
 static ngx_uint_t ngx_http_sync_scope_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_scope_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_scope_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_scope_unproven(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_scope_rule(ngx_http_request_t *r,
@@ -64,7 +66,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_scope_step = {
     ngx_http_sync_scope_enabled,
     ngx_http_sync_scope_run,
     NULL,
-    NULL,
+    ngx_http_sync_scope_leave,
     NULL
 };
 
@@ -207,6 +209,15 @@ ngx_http_sync_scope_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* What this location has asked for is not what the next one does. */
+
+static void
+ngx_http_sync_scope_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_SCOPE);
 }
 
 

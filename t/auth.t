@@ -67,7 +67,8 @@ my %beta = (
 my %delta = (
     tenant => 'delta', id => 't_delta', match => { hosts => ['delta.test'] },
     issuers => [ { issuer => 'https://delta.example',
-                   jwks => 'jwks/delta.json', audience => $aud } ],
+                   jwks => 'jwks/delta.json', audience => $aud,
+                   tenant_claim => 'org' } ],
     clients => { crm => {} },
 );
 
@@ -86,7 +87,9 @@ $t->write('tenants/beta.json', \%beta);
 $t->write('tenants/gamma.json', \%gamma);
 $t->write('tenants/delta.json', \%delta);
 
-$t->peer(up => sub { return [200, {}, 'up'] });
+$t->peer(up => sub {
+    return [$_[0]{uri} =~ /jump/ ? 404 : 200, {}, 'up'];
+});
 
 my $shared = <<'CONF';
     sync_tenants %%TESTDIR%%/tenants interval=20ms;
@@ -107,6 +110,8 @@ $t->http($shared . <<'CONF');
         sync_tenant host;
         sync_auth   token api_key;
 
+        proxy_intercept_errors on;
+
         location /both/     { proxy_pass http://up; }
         location /off/      { sync_auth off; proxy_pass http://up; }
         location /token/    { sync_auth token; proxy_pass http://up; }
@@ -125,6 +130,17 @@ $t->http($shared . <<'CONF');
         location /asked/    { sync_auth off; auth_request /both/;
                               proxy_pass http://up; }
         location /jump/     { sync_auth off; try_files /none /both/; }
+        location /jump/nobody/ { sync_auth token optional;
+                              error_page 404 = /token/;
+                              proxy_pass http://up; }
+        location /jump/key/ { sync_auth api_key; error_page 404 = /token/;
+                              proxy_pass http://up; }
+        location /jump/tenant/ { error_page 404 = /header/;
+                              proxy_pass http://up; }
+        location /jump/off/ { error_page 404 = /off/;
+                              proxy_pass http://up; }
+        location /header/   { sync_tenant header=X-Tenant;
+                              proxy_pass http://up; }
     }
 
     server {
@@ -292,6 +308,9 @@ is(status('/token/', $issuer{beta}->token({}), 'beta.test'), 200,
 $r = bearer('/token/', $issuer{beta}->token({}));
 is($r->{status}, 403, 'beta\'s token at acme\'s host');
 is($r->json->{type}, 'urn:sync:problem:foreign-tenant', 'is foreign');
+$r = bearer('/token/', $issuer{delta}->token({ org => 'acme' }));
+is($r->{status}, 403, 'delta\'s issuer speaks of acme');
+is($r->json->{type}, 'urn:sync:problem:foreign-tenant', 'for delta alone');
 is(status('/token/', $issuer{beta}->token({ exp => time - 60 })), 401,
    'an expired foreign one is nothing');
 is(status('/token/', $good, 'beta.test'), 403, 'acme\'s token at beta\'s');
@@ -395,6 +414,21 @@ ok($t->wait_for(sub {
 # other ways in
 
 is(ask('/jump/')->{status}, 401, 'an internal redirect asks for a proof');
+is(ask('/jump/nobody/')->{status}, 401,
+   'where it leads is nobody\'s, although nobody was let in before');
+is(status('/jump/nobody/', $good), 200, 'a token is good for both');
+is(ask('/jump/key/', 'X-API-Key' => $key{new})->{status}, 401,
+   'another proof is not the one that is asked for');
+is(status('/jump/off/', $good), 200, 'from a proof to none');
+
+sub as_tenant {
+    return $t->request('GET', '/jump/tenant/', host => 'acme.test', headers =>
+        [ 'X-Tenant' => $_[0], Authorization => "Bearer $good" ])->{status};
+}
+
+is(as_tenant('acme'), 200, 'to the same tenant');
+is(as_tenant('beta'), 403, 'but not to another');
+
 is(ask('/asked/')->{status}, 403, 'a subrequest does not enter');
 is(ask('/mirrored/')->{status}, 200, 'what a mirror is refused is its own');
 is(status('/page/', 'a.b.c'), 200, 'error_page wins');
@@ -455,7 +489,8 @@ unlink $t->path('library/jwks/acme.json');
 is(again($_), 200, 'those that were read stay') for 2 .. 5;
 
 unlink $t->path('library/jwks/delta.json');
-$r = bearer('/token/', $issuer{delta}->token({}), 'delta.test');
+my $delta = $issuer{delta}->token({ org => 'delta' });
+$r = bearer('/token/', $delta, 'delta.test');
 is($r->{status}, 503, 'not 401: nobody can say');
 is(eval { $r->json->{type} }, 'urn:sync:problem:issuer-unavailable',
    'as problem');
@@ -463,7 +498,7 @@ ok($r->header('retry-after'), 'with Retry-After');
 $t->write('library/jwks/delta.json', $issuer{delta}->jwks);
 ok($t->wait_for(sub {
     return 10 == grep {
-        status('/token/', $issuer{delta}->token({}), 'delta.test') == 200
+        status('/token/', $delta, 'delta.test') == 200
     } 1 .. 10;
 }), 'and they are read when they are there again');
 

@@ -24,7 +24,9 @@ $t->write('tenants/acme.json',
             match => { hosts => ['acme.test'] },
             clients => { partner => { api_keys => ['secret:key'] } } });
 
-$t->peer(up => sub { return [200, {}, 'up'] });
+$t->peer(up => sub {
+    return [$_[0]{uri} =~ /jump/ ? 404 : 200, {}, 'up'];
+});
 
 my $shared = <<'CONF';
     sync_issuer  https://platform.example audience=https://sync.example
@@ -40,6 +42,7 @@ $t->http($shared . <<'CONF');
         listen 127.0.0.1:%%PORT_0%%;
         sync_auth  token;
         sync_scope orders:read;
+        proxy_intercept_errors on;
 
         location /inherited/ { proxy_pass http://up; }
         location /off/    { sync_scope off; proxy_pass http://up; }
@@ -72,6 +75,7 @@ $t->http($shared . <<'CONF');
                             sync_scope off; sync_require role admin;
                             proxy_pass http://up; }
         location /page/   { error_page 403 = @page; proxy_pass http://up; }
+        location /jump/   { error_page 404 = /any/; proxy_pass http://up; }
         location @page    { sync_scope off; sync_auth off;
                             return 200 "page\n"; }
     }
@@ -190,6 +194,10 @@ is($t->request('GET', '/key/claim/', @key)->{status}, 403, 'no claims');
 
 $r = ask('GET', '/page/', {});
 is("$r->{status} $r->{body}", "200 page\n", 'error_page wins');
+
+is(status('GET', '/jump/', { scope => 'orders:read' }), 403,
+   'where a redirect leads, another scope is due');
+is(status('GET', '/jump/', { scope => 'orders:read a' }), 200, 'both');
 
 ok($t->reload, 'reload');
 is(status('GET', '/any/', { scope => 'b' }), 200, 'after a reload');
