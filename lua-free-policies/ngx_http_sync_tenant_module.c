@@ -35,6 +35,8 @@ typedef struct {
 static ngx_uint_t ngx_http_sync_tenant_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_tenant_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_tenant_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_tenant_find(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_tenant_look(ngx_http_request_t *r,
@@ -57,7 +59,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_tenant_step = {
     ngx_http_sync_tenant_enabled,
     ngx_http_sync_tenant_run,
     NULL,
-    NULL,
+    ngx_http_sync_tenant_leave,
     NULL
 };
 
@@ -153,6 +155,15 @@ ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     default:
         return rc;
     }
+}
+
+
+/* The next location may read it from elsewhere. */
+
+static void
+ngx_http_sync_tenant_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_TENANT);
 }
 
 
