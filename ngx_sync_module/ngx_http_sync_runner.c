@@ -194,6 +194,13 @@ ngx_http_sync_phase(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
 
     rc = ngx_http_sync_run_stage(r, ctx, stage);
 
+    if (rc == NGX_DONE) {
+
+        /* a step has answered, and r may be gone */
+
+        return NGX_DONE;
+    }
+
     if (rc == NGX_AGAIN) {
         if (!ctx->reading) {
             r->read_event_handler = ngx_http_test_reading;
