@@ -199,14 +199,10 @@ ngx_http_sync_readable(ngx_cycle_t *cycle, const char *path, ngx_uint_t folder)
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 
-    if (geteuid() != 0) {
+    if (geteuid() != 0 || ccf->user == 0) {
         /* the workers are who we are */
         return access(path, folder ? R_OK|X_OK : R_OK) == 0 ? NGX_OK
                                                             : NGX_DECLINED;
-    }
-
-    if (ccf->user == 0) {
-        return NGX_OK;
     }
 
     ngroups = NGX_HTTP_SYNC_GROUPS;

@@ -23,6 +23,10 @@ static ngx_int_t ngx_http_sync_scan_gone(ngx_http_sync_registry_t *reg,
     ngx_int_t budget, ngx_log_t *log);
 static void ngx_http_sync_scan_stale(ngx_http_sync_registry_t *reg,
     const char *what, ngx_log_t *log);
+static void ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg,
+    ngx_cycle_t *cycle, const sync_doc_t *doc);
+static void ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg,
+    ngx_cycle_t *cycle, const sync_doc_t *doc, sync_str_t name);
 static ngx_int_t ngx_http_sync_scan_is_document(const char *file,
     ngx_str_t *name);
 
@@ -534,5 +538,92 @@ ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
         }
     }
 
+    if (!ngx_test_config) {
+        return bad;
+    }
+
+    /* secrets may come later, and elsewhere: said by nginx -t, never fatal */
+
+    for (i = 0; i < reg->slots.size; i++) {
+        for (n = reg->slots.buckets[i]; n != NULL; n = n->next) {
+            slot = n->value;
+
+            if (slot->tenant != NULL) {
+                ngx_http_sync_scan_secrets(reg, cycle, slot->tenant->doc);
+            }
+        }
+    }
+
     return bad;
+}
+
+
+static void
+ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
+    const sync_doc_t *doc)
+{
+    uint32_t              i, k;
+    sync_doc_client_t     client;
+    sync_doc_connector_t  connector;
+
+    for (i = 0; i < sync_doc_clients(doc); i++) {
+        if (sync_doc_client_at(doc, i, &client) != SYNC_OK) {
+            continue;
+        }
+
+        for (k = 0; k < client.api_keys.n; k++) {
+            ngx_http_sync_scan_secret(reg, cycle, doc,
+                                      sync_doc_item(doc, client.api_keys, k));
+        }
+    }
+
+    for (i = 0; i < sync_doc_connectors(doc); i++) {
+        if (sync_doc_connector_at(doc, i, &connector) == SYNC_OK) {
+            ngx_http_sync_scan_secret(reg, cycle, doc, connector.user);
+            ngx_http_sync_scan_secret(reg, cycle, doc, connector.password);
+            ngx_http_sync_scan_secret(reg, cycle, doc, connector.key_value);
+        }
+    }
+}
+
+
+static void
+ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
+    const sync_doc_t *doc, sync_str_t name)
+{
+    char        *path;
+    ngx_str_t    tenant, secret;
+    sync_str_t   id, s;
+
+    if (name.len == 0) {
+        return;
+    }
+
+    id = sync_doc_id(doc);
+    s = sync_doc_name(doc);
+
+    tenant.len = s.len;
+    tenant.data = s.data;
+    secret.len = name.len;
+    secret.data = name.data;
+
+    path = ngx_http_sync_text("%s/%.*s/%.*s",
+                              reg->secrets.len ? (char *) reg->secrets.data
+                                               : "",
+                              (int) id.len, id.data, (int) name.len,
+                              name.data);
+    if (path == NULL) {
+        return;
+    }
+
+    if (reg->secrets.len == 0
+        || ngx_http_sync_readable(cycle, path, 0) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "registry: secret \"%V\" of tenant \"%V\" is not "
+                      "there, or cannot be read by the user of the workers",
+                      &secret, &tenant);
+    }
+
+    free(path);
 }

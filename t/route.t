@@ -300,7 +300,7 @@ for ([ 'acme', 'https://my300.s4.example/sap/opu/A_SalesOrder(\'4711\')',
     $r = ask($tenant, 'POST', '', $eu, 'Idempotency-Key' => "\"l$location\"",
              'X-Client' => 'me');
 
-    my $got = $r->header('Location');
+    my $got = $r->header("Location");
 
     is($got, $want, "Location $location");
 

@@ -353,6 +353,20 @@ $t->refused($_->[0], $_->[1], $_->[2]) for
     [ "$base location / { if (\$uri) { sync_tenant host; } } }",
       qr/not allowed here/, 'in if' ];
 
+# secrets that are not there are told, too
+
+$t->write('wanting/x.json',
+          doc('x', clients => { c => { api_keys => ['secret:k1', 'secret:k2'],
+              entities => { sales_order => ['read'] } } }));
+$t->write('secrets/t_x/k1', 'key');
+
+($code, $out) = $t->check("sync_tenants @{[ $t->path('wanting') ]} strict; "
+                          . "sync_secrets @{[ $t->path('secrets') ]}; "
+                          . 'server { listen 127.0.0.1:%%PORT_1%%; }');
+is($code, 0, 'a secret that is not there: a warning');
+like($out, qr/secret "k2" of tenant "x" is not there/, 'which names it');
+unlike($out, qr/secret "k1"/, 'and no other');
+
 # what the workers could not read is told
 
 SKIP: {
