@@ -291,7 +291,8 @@ my @refused = (
     ['sync_limit rate=1/s key=$uri; sync_limit rate=1/s key=$args',
         qr/two limits "1\/s" at the same level: give one/],
     ['sync_limit a rate=1/s key=$uri; '
-     . 'location /x/y { sync_limit a rate=2/s key=$uri; } sync_limit b rate=1/s key=$args',
+     . 'location /x/y { sync_limit a rate=2/s key=$uri; } '
+     . 'sync_limit b rate=1/s key=$args',
         qr/"sync_limit a" stands twice with different/],
 );
 

@@ -193,6 +193,7 @@ for (['sync_tenant host;',
 }
 
 $t->accepted("$shared server { listen 127.0.0.1:%%PORT_9%%; sync_limit plan; "
-             . 'location /x { sync_limit off; } }', 'a location may do without');
+             . 'location /x { sync_limit off; } }',
+             'a location may do without');
 
 $t->done;
