@@ -18,7 +18,8 @@ libs    := -ljansson -lssl -lcrypto -lpcre2-8
 
 PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
             libpcre2-dev perl libcryptx-perl libcrypt-jwt-perl \
-            libjson-perl curl nghttp2-client
+            libjson-perl libcpanel-json-xs-perl ca-certificates curl \
+            nghttp2-client
 
 WARN    := -Wall -Wextra -Werror -Wno-unused-parameter
 CFLAGS  ?= -O2 -g
@@ -157,10 +158,10 @@ bench: build
 
 
 demo: build
-	@perl tools/demo.pl
+	@perl tools/demo/run.pl
 
 run: build
-	@perl tools/demo.pl --stay
+	@perl tools/demo/run.pl --stay
 
 
 # as a package would: the module where NGINX looks for it, the shipped
