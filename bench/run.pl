@@ -52,28 +52,13 @@ sub free_port {
 my %port = map { $_ => free_port() } qw(up bare sync);
 
 
-# the order, in Salesforce's words, about 2 KB
+# the order in Salesforce's words, 2 KB, and the answer of the ERP
 
-my $order = $json->encode({
-    attributes => { type => 'Order', url => '/services/data/v60.0/Order/801' },
-    OrderNumber => '00000100', EffectiveDate => '2026-11-20',
-    Status => 'Activated', CurrencyIsoCode => 'EUR', AccountId => '0011t00A',
-    ShippingCity => 'Hamburg', ShippingCountryCode => 'DE',
-    ShippingPostalCode => '20095', ShippingStreet => 'Speicherstadt 1',
-    Pricebook2Id => '01s1t000002', Description => 'as agreed by telephone',
-    OrderItems => { totalSize => 9, done => Cpanel::JSON::XS::true(),
-        records => [ map { {
-            attributes => { type => 'OrderItem',
-                            url => "/services/data/v60.0/OrderItem/80$_" },
-            OrderItemNumber => "000000010$_", Quantity => $_ + 0,
-            UnitPrice => 10 + $_ / 4, ListPrice => 12 + $_ / 4,
-            Product2 => { ProductCode => "SKU-$_" },
-            Description => "article number $_" } } 1 .. 9 ] } });
+my $order = slurp("$root/t/unit/golden/salesforce-order.json");
+my $answer = slurp("$root/t/unit/golden/s4-answer.json");
 
-my $answer = $json->encode({ d => { SalesOrder => '4711',
-    SalesOrderType => 'OR', SoldToParty => '0011t00A',
-    PurchaseOrderByCustomer => '00000100', TransactionCurrency => 'EUR',
-    SalesOrderDate => '/Date(1795132800000)/' } });
+$answer =~ s/\s*\n\s*//g;
+$answer =~ s/(['\\])/\\$1/g;
 
 
 # keys, a token, a tenant
@@ -139,7 +124,7 @@ error_log $dir/error.log warn;
 events { worker_connections 1024; }
 END
 
-spew('up.conf', "worker_cpu_affinity 10;\npid $dir/up.pid;\n$common" . <<"END");
+spew('up.conf', "worker_cpu_affinity 01;\npid $dir/up.pid;\n$common" . <<"END");
 http {
     access_log off;
     keepalive_requests 1000000;
@@ -314,6 +299,25 @@ sub script {
     return "$dir/load.lua";
 }
 
+# what such an answer says
+
+sub one {
+    my ($v) = @_;
+
+    my ($name, $conf, $opt, $path) = @$v;
+    my @h = ('-H', 'Content-Type: application/json', '-H', 'X-Client: bench',
+             '-H', 'Host: bench.sync.example');
+
+    push @h, '-H', "Authorization: Bearer $token" if $opt->{token};
+    push @h, '-H', 'X-API-Key: bench-api-key-0123456789' if $opt->{apikey};
+    push @h, '-H', 'Idempotency-Key: "one"' if $opt->{key};
+
+    open my $curl, '-|', 'curl', '-si', @h, '--data-binary', $order,
+         "http://127.0.0.1:$port{sync}$path" or return '';
+
+    return join('', <$curl>), "\n", qx(tail -n 3 $dir/error.log);
+}
+
 my %us;
 
 for my $round (0 .. $rounds) {
@@ -324,7 +328,7 @@ for my $round (0 .. $rounds) {
         my $time = $round ? $seconds : 1;      # round 0 warms up
 
         my $before = cpu(worker($which));
-        my $out = qx(taskset 2 wrk -t1 -c64 -d${time}s -s $lua \\
+        my $out = qx(taskset 1 wrk -t1 -c64 -d${time}s -s $lua \\
                      http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
         my $spent = cpu(worker($which)) - $before;
 
@@ -333,8 +337,7 @@ for my $round (0 .. $rounds) {
 
         # keepalive connections that wrk drops at its end do not count
 
-        die "$name: $bad of $all answers are errors\n"
-            . qx(tail -n 3 $dir/error.log)
+        die "$name: $bad of $all answers are errors\n", one($v)
             if $bad > $all / 100 || $all == 0;
 
         push @{ $us{$name} }, $spent / $all if $round;
