@@ -124,6 +124,22 @@ is(op($full, 'due', n => 10)->{expired}, 0, 'no live record is evicted');
 ok($full->wait_for(sub { state($full, 'records')->{free} == $free }, 5),
    'what is past its retention is swept by itself');
 
+# a long answer that is replaced gives its blocks back
+
+my %again = (key => 'again', owner => 'a', print => 'p');
+
+$again{epoch} = op($full, 'claim', %again)->{epoch};
+$res = state($full, 'records')->{free};
+
+is(op($full, 'settle', %again, outcome => 'U', record => '@5000')->{kept},
+   'U', 'unknown, with a long record');
+cmp_ok(state($full, 'records')->{free}, '<', $res, 'which takes blocks');
+is(op($full, 'settle', %again, outcome => 'C', record => '@300',
+      retention => 1)->{kept}, 'C', 'known, with a short one');
+is(state($full, 'records')->{free}, $res, 'they are free again');
+
+$full->wait_for(sub { state($full, 'records')->{free} == $free }, 5);
+
 # settling in a full zone
 
 my @held = map { { key => "s$_", owner => 'a', print => 'p' } } 1 .. 3;
@@ -179,6 +195,19 @@ is(op($full, 'limit_take', key => 'm', count => 1, per => 700, burst => 1)
 
 ok($full->wait_for(sub { state($full, 'limits')->{free} == $free }, 4),
    'and is swept by itself');
+
+# the cache goes by use: the first one was used since, the second was not
+
+op($full, 'cache_put', key => "use$_", value => '@100') for 1, 2;
+sleep 1.2;
+op($full, 'cache_get', key => 'use1');
+
+op($full, 'cache_put', key => 'u', value => '@100',
+   repeat => int(state($full, 'tokens')->{free} / 256) + 1);
+
+is(op($full, 'cache_get', key => 'use2')->{result}, 'NO',
+   'what was not used goes first');
+is(op($full, 'cache_get', key => 'use1')->{result}, 'OK', 'what was stays');
 
 # tokens: the cache yields, what was seen does not
 
