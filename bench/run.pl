@@ -167,7 +167,7 @@ END
 
 # name, settings of the location, who asks how
 
-my $idem = 'sync_idempotency required scope=$http_x_client retention=20s;';
+my $idem = 'sync_deadline 2s; sync_idempotency required scope=$http_x_client lease=3s retention=5s;';
 
 my @variants = (
     [ bare  => undef,                                     {} ],
@@ -185,7 +185,7 @@ my @variants = (
       { apikey => 1 } ],
     [ 'chain' => 'sync_tenant host; sync_auth token; '
                  . 'sync_entity sales_order at=%%; sync_limit plan; '
-                 . 'sync_idempotency required retention=20s; '
+                 . 'sync_deadline 2s; sync_idempotency required lease=3s retention=5s; '
                  . 'sync_normalize on;',
       { token => 1, key => 1 } ],
 );
@@ -218,7 +218,7 @@ spew('sync.conf', "load_module $build/ngx_http_sync_module.so;\n"
 http {
 $http
     sync_secret  file:$dir/master.key;
-    sync_zone    records:256m;
+    sync_zone    records:512m;
     sync_tenants $dir/tenants;
     sync_library $dir/library;
     sync_secrets $dir/secrets;

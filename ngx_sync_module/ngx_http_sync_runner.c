@@ -15,6 +15,7 @@ static ngx_int_t ngx_http_sync_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_log_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_phase(ngx_http_request_t *r,
     ngx_http_sync_stage_e stage);
+static uint64_t ngx_http_sync_now(void);
 static ngx_int_t ngx_http_sync_depart(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_stop(ngx_http_request_t *r,
@@ -242,6 +243,19 @@ ngx_http_sync_phase(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
 }
 
 
+/* Nanoseconds of the monotonic clock. */
+
+static uint64_t
+ngx_http_sync_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
 /*
  * The exchange begins: from here on a timer cuts it at the deadline, where one
  * was asked for or is needed because a lease must outlive it.
@@ -298,16 +312,17 @@ ngx_int_t
 ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_stage_e stage)
 {
-    uint64_t                     start;
+    uint64_t                     start, now;
     ngx_int_t                    rc;
     ngx_uint_t                   i;
-    struct timespec              ts;
     ngx_http_sync_loc_conf_t    *slcf;
     ngx_http_sync_main_conf_t   *smcf;
     const ngx_http_sync_step_t  *step;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+
+    start = ngx_http_sync_now();
 
     for (i = ngx_http_sync_stages[stage].first;
          i <= ngx_http_sync_stages[stage].last; i++)
@@ -329,9 +344,6 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             return ngx_http_sync_stop(r, ctx, step, rc);
         }
 
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        start = (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
-
         rc = step->run(r, ctx);
 
         if (rc == NGX_DONE) {
@@ -341,9 +353,11 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             return NGX_DONE;
         }
 
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ctx->times[i] += (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec
-                         - start;
+        /* one look at the clock: the end of a step begins the next one */
+
+        now = ngx_http_sync_now();
+        ctx->times[i] += now - start;
+        start = now;
 
         if (rc == NGX_AGAIN) {
             ctx->waiting = !ctx->reading;
