@@ -554,6 +554,12 @@ ngx_http_sync_problem_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_str_t   value;
 
     static ngx_str_t  retry_after = ngx_string("Retry-After");
+    static ngx_str_t  content_encoding = ngx_string("Content-Encoding");
+
+    /* what described the words of an upstream */
+
+    ngx_http_sync_remove_header(r, &content_encoding);
+    r->headers_out.content_encoding = NULL;
 
     ngx_str_set(&r->headers_out.content_type, "application/problem+json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
