@@ -1,7 +1,7 @@
 
 /*
  * Map back: a connector's answer becomes canonical and then the words of the
- * client.  Of its headers only those on the list are let through.
+ * client.
  *
  * What cannot be mapped is 502; where a key is held, its outcome is recorded
  * as what it was: the connector has done its work.
@@ -15,21 +15,15 @@
 static ngx_uint_t ngx_http_sync_map_back_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_map_back_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static void ngx_http_sync_map_back_headers(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
-static ngx_uint_t ngx_http_sync_map_back_from_upstream(ngx_http_request_t *r,
-    ngx_table_elt_t *h);
-static ngx_uint_t ngx_http_sync_map_back_allowed(ngx_http_sync_ctx_t *ctx,
-    ngx_table_elt_t *h);
 static ngx_int_t ngx_http_sync_map_back_body(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_str_t *text, sync_str_t *id);
+    ngx_http_sync_ctx_t *ctx, sync_str_t *text);
+static ngx_uint_t ngx_http_sync_map_back_head(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_uint_t ngx_http_sync_map_back_json(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_map_back_ids(ngx_http_sync_ctx_t *ctx,
     const sync_json_t *json, sync_str_t *text);
 static void ngx_http_sync_map_back_object(ngx_http_sync_ctx_t *ctx,
     const sync_json_t *json, uint32_t n, sync_json_out_t *out);
-static ngx_int_t ngx_http_sync_map_back_location(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_str_t *id);
 static ngx_int_t ngx_http_sync_map_back_bad(ngx_http_sync_ctx_t *ctx,
     const char *name, const char *title, const char *detail);
 
@@ -46,22 +40,6 @@ const ngx_http_sync_step_t  ngx_http_sync_map_back_step = {
 };
 
 
-/*
- * Besides what the connector's list names.  Content-Encoding says how to read
- * a body that passes as it came.
- */
-
-static ngx_str_t  ngx_http_sync_answer_list[] = {
-    ngx_string("content-type"),
-    ngx_string("content-language"),
-    ngx_string("content-encoding"),
-    ngx_string("etag"),
-    ngx_string("last-modified"),
-    ngx_string("retry-after"),
-    ngx_null_string
-};
-
-
 static ngx_uint_t
 ngx_http_sync_map_back_enabled(ngx_http_request_t *r)
 {
@@ -69,7 +47,8 @@ ngx_http_sync_map_back_enabled(ngx_http_request_t *r)
 
     ctx = ngx_http_sync_get_ctx(r);
 
-    return ctx != NULL && ctx->route.connector != SYNC_DOC_NONE;
+    return ctx != NULL && ctx->route.connector != SYNC_DOC_NONE
+           && ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_OFF;
 }
 
 
@@ -78,205 +57,76 @@ ngx_http_sync_map_back_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_int_t                rc;
     ngx_str_t                type;
-    sync_str_t               text, id;
-    ngx_table_elt_t         *location;
+    sync_str_t               text;
     ngx_http_sync_answer_t  *a;
 
     a = &ctx->answer;
 
-    if (a->own || r->upstream == NULL || a->received == 0) {
+    if (a->own || a->bodiless || r->upstream == NULL || a->received == 0
+        || a->status < NGX_HTTP_OK || a->status >= NGX_HTTP_SPECIAL_RESPONSE)
+    {
         return NGX_DECLINED;
     }
 
-    location = r->headers_out.location;
+    rc = ngx_http_sync_map_back_body(r, ctx, &text);
 
-    ngx_http_sync_map_back_headers(r, ctx);
-
-    id = (sync_str_t) sync_string("");
-    text = sync_str_null;
-
-    if (ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_OFF
-        && a->status >= NGX_HTTP_OK && a->status < NGX_HTTP_SPECIAL_RESPONSE
-        && !a->bodiless)
-    {
-        rc = ngx_http_sync_map_back_body(r, ctx, &text, &id);
-
-        if (ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_SHADOW) {
-
-            if (rc != NGX_OK && rc != NGX_DECLINED) {
-                ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                              "map_back: shadow, would answer %i",
-                              rc == NGX_ERROR
-                              ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc);
-                ctx->problem.status = 0;
-            }
-
-            rc = NGX_DECLINED;
-        }
+    if (ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_SHADOW) {
 
         if (rc != NGX_OK && rc != NGX_DECLINED) {
-            return rc;
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "map_back: shadow, would answer %i",
+                          rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR
+                                          : rc);
+            ctx->problem.status = 0;
         }
 
-        if (rc == NGX_OK && r->header_only) {
-
-            /* of HEAD nobody knows how long the mapped answer would be */
-
-            ngx_http_clear_content_length(r);
-            ngx_http_clear_accept_ranges(r);
-
-        } else if (rc == NGX_OK) {
-            a->body.data = text.data;
-            a->body.len = text.len;
-            a->replaced = 1;
-
-            ngx_str_set(&type, "application/json");
-
-            if (text.len == 0) {
-                ngx_str_null(&type);
-            }
-
-            r->headers_out.content_type = type;
-            r->headers_out.content_type_len = type.len;
-            r->headers_out.content_type_lowcase = NULL;
-            ngx_str_null(&r->headers_out.charset);
-
-            ngx_http_sync_trace(ctx, "map_back", "%uz bytes", text.len);
-        }
+        return NGX_DECLINED;
     }
 
-    if (location == NULL || ctx->payload.operation != SYNC_OP_CREATE
-        || id.len == 0)
-    {
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_sync_map_back_head(r, ctx)) {
+
+        /* nobody knows how long the mapped answer would be */
+
+        ngx_http_clear_content_length(r);
+        ngx_http_clear_accept_ranges(r);
+
         return NGX_OK;
     }
 
-    return ngx_http_sync_map_back_location(r, ctx, &id);
-}
+    a->body.data = text.data;
+    a->body.len = text.len;
+    a->replaced = 1;
 
+    ngx_str_set(&type, "application/json");
 
-static void
-ngx_http_sync_map_back_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    part = &r->headers_out.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash == 0
-            || !ngx_http_sync_map_back_from_upstream(r, &h[i])
-            || ngx_http_sync_map_back_allowed(ctx, &h[i]))
-        {
-            continue;
-        }
-
-        h[i].hash = 0;
-
-        /* what NGINX' own filters would read again */
-
-        if (&h[i] == r->headers_out.location) {
-            r->headers_out.location = NULL;
-
-        } else if (&h[i] == r->headers_out.refresh) {
-            r->headers_out.refresh = NULL;
-
-        } else if (&h[i] == r->headers_out.www_authenticate) {
-            r->headers_out.www_authenticate = NULL;
-        }
-    }
-}
-
-
-/* What a policy or a module of NGINX has said is ours to say. */
-
-static ngx_uint_t
-ngx_http_sync_map_back_from_upstream(ngx_http_request_t *r, ngx_table_elt_t *h)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *from;
-
-    part = &r->upstream->headers_in.headers.part;
-    from = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return 0;
-            }
-
-            part = part->next;
-            from = part->elts;
-            i = 0;
-        }
-
-        /* NGINX copies the element, and not the name */
-
-        if (from[i].key.data == h->key.data) {
-            return 1;
-        }
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_sync_map_back_allowed(ngx_http_sync_ctx_t *ctx, ngx_table_elt_t *h)
-{
-    ngx_str_t             *name;
-    uint32_t               i;
-    sync_str_t             item;
-    sync_doc_connector_t  *c;
-
-    for (name = ngx_http_sync_answer_list; name->len; name++) {
-        if (h->key.len == name->len
-            && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
-        {
-            return 1;
-        }
+    if (text.len == 0) {
+        ngx_str_null(&type);
     }
 
-    c = &ctx->route.c;
+    r->headers_out.content_type = type;
+    r->headers_out.content_type_len = type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
 
-    for (i = 0; i < c->response_headers.n; i++) {
-        item = sync_doc_item(ctx->tenant.doc, c->response_headers, i);
+    ngx_http_sync_trace(ctx, "map_back", "%uz bytes", text.len);
 
-        if (h->key.len == item.len
-            && ngx_strncasecmp(h->key.data, item.data, item.len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return NGX_OK;
 }
 
 
 /*
- * NGX_OK: text is the answer in the client's words, id the object's in the
- * canonical ones (or empty); NGX_DECLINED: the body is right as it came; a
- * status with its problem.
+ * NGX_OK: text is the answer in the client's words; NGX_DECLINED: the body is
+ * right as it came; a status with its problem.
  */
 
 static ngx_int_t
 ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    sync_str_t *text, sync_str_t *id)
+    sync_str_t *text)
 {
-    uint32_t                 n;
     ngx_int_t                rc;
     ngx_uint_t               prefixed;
     sync_json_t              json;
@@ -305,7 +155,7 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (r->header_only) {
+    if (ngx_http_sync_map_back_head(r, ctx)) {
         return NGX_OK;
     }
 
@@ -343,7 +193,7 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (rc == NGX_OK && from != NULL) {
         rc = ngx_http_sync_map_words(ctx, from, SYNC_MAP_READ, &json, 0, text,
                                      &faults);
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK && (prefixed || to != NULL)) {
             rc = ngx_http_sync_words_parse(ctx, *text, &json, &faults);
         }
     }
@@ -351,16 +201,8 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (rc == NGX_OK && prefixed) {
         rc = ngx_http_sync_map_back_ids(ctx, &json, text);
 
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK && to != NULL) {
             rc = ngx_http_sync_words_parse(ctx, *text, &json, &faults);
-        }
-    }
-
-    if (rc == NGX_OK && json.nodes[0].type == SYNC_JSON_OBJECT) {
-        n = sync_json_member(&json, 0, sync_str_lit("id"));
-
-        if (n != SYNC_JSON_NONE && json.nodes[n].type == SYNC_JSON_STRING) {
-            *id = sync_json_unescape(&json, n, &ctx->arena);
         }
     }
 
@@ -392,6 +234,16 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     default:
         return NGX_ERROR;
     }
+}
+
+
+/* A HEAD that went on as one; as a GET its answer is mapped and measured. */
+
+static ngx_uint_t
+ngx_http_sync_map_back_head(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    return r->method == NGX_HTTP_HEAD && ctx->answer.body.len == 0
+           && !ctx->answer.over;
 }
 
 
@@ -547,63 +399,6 @@ ngx_http_sync_map_back_object(ngx_http_sync_ctx_t *ctx,
     }
 
     sync_json_close(out, '}');
-}
-
-
-/* Where the client finds what it has created: behind us, not behind them. */
-
-static ngx_int_t
-ngx_http_sync_map_back_location(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_str_t *id)
-{
-    size_t            len;
-    u_char           *p;
-    uintptr_t         escape;
-    ngx_table_elt_t  *h;
-
-    for (len = 0; len < r->unparsed_uri.len; len++) {
-        if (r->unparsed_uri.data[len] == '?') {
-            break;
-        }
-    }
-
-    while (len && r->unparsed_uri.data[len - 1] == '/') {
-        len--;
-    }
-
-    if (len == 0 || r->unparsed_uri.data[0] != '/') {
-        return NGX_OK;
-    }
-
-    escape = ngx_escape_uri(NULL, id->data, id->len, NGX_ESCAPE_URI_COMPONENT);
-
-    h = ngx_list_push(&r->headers_out.headers);
-    p = ngx_pnalloc(r->pool, len + 1 + id->len + 2 * escape);
-
-    if (h == NULL || p == NULL) {
-        if (h != NULL) {
-            h->hash = 0;
-        }
-
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Location");
-    h->value.data = p;
-
-    p = ngx_cpymem(p, r->unparsed_uri.data, len);
-    *p++ = '/';
-    p = (u_char *) ngx_escape_uri(p, id->data, id->len,
-                                  NGX_ESCAPE_URI_COMPONENT);
-
-    h->value.len = p - h->value.data;
-
-    r->headers_out.location = h;
-
-    return NGX_OK;
 }
 
 
