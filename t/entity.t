@@ -153,7 +153,8 @@ is(ask('PUT', '/v1/orders')->json->{type},
 for ([ '4711', '4711' ], [ 'a%2Fb', 'a/b', 'GET /o/a%2Fb' ],
      [ 'a%20b', 'a b', 'GET /o/a%20b' ], [ '%C3%A4', "\xc3\xa4" ],
      [ 'a%252Fb', 'a%2Fb', 'GET /o/a%252Fb' ], [ '...', '...' ],
-     [ '~x', '~x' ], [ 'a+b', 'a+b' ], [ 'a%2F%2Fb', 'a//b', 'GET /o/a%2F%2Fb' ],
+     [ '~x', '~x' ], [ 'a+b', 'a+b' ],
+     [ 'a%2F%2Fb', 'a//b', 'GET /o/a%2F%2Fb' ],
      [ '%34711', '4711', 'GET /o/4711' ])
 {
     my ($sent, $id, $seen) = @$_;
@@ -241,7 +242,8 @@ $t->refused("$head location /o { $_->[0] } }", $_->[1], $_->[2]) for
       'a read without an id' ],
     [ "sync_entity sales_order on=/o; $pass", qr/unknown parameter "on=\/o"/,
       'an unknown parameter' ],
-    [ "sync_entity off at=/o; $pass", qr/takes no parameters/, 'off, and more' ],
+    [ "sync_entity off at=/o; $pass", qr/takes no parameters/,
+      'off, and more' ],
     [ "sync_entity sales_order at=/o; sync_entity off; $pass",
       qr/is duplicate/, 'twice' ],
     [ "sync_tenant off; sync_entity sales_order at=/o; $pass",

@@ -15,6 +15,8 @@ for my $name (qw(s4 ns)) {
     $t->peer($name => sub {
         my ($req, $ctl) = @_;
 
+        return { reset => 1, cut => 0 } if $ctl->{reset};
+
         my @location = defined $ctl->{location}
                        ? (Location => $ctl->{location}) : ();
 
@@ -55,8 +57,8 @@ my $doc = {
                     replace => 'PUT /salesOrder/{/order_number}' } } },
     },
     routes => [
-        { entity => 'sales_order', when => { '/ship_to/region' => ['eu', 'uk'] },
-          to => 's4' },
+        { entity => 'sales_order',
+          when => { '/ship_to/region' => ['eu', 'uk'] }, to => 's4' },
         { entity => 'sales_order', when => { '/ship_to/region' => 'us' },
           to => 'ns' },
     ],
@@ -355,7 +357,30 @@ $t->write('secrets/t_plain/ns-key', "evil\r\nX-Evil: 1\n");
 ok($t->wait_for(sub { ask('plain', 'POST', '', $us)->{status} == 503 }),
    'a secret that is no header\'s value');
 
-# a connector that has gone
+# a retry stays where the first try of its key went
+
+sub pinned {
+    return ask('acme', 'POST', '', $eu, 'Idempotency-Key' => '"pin"',
+               'X-Client' => 'me');
+}
+
+$t->tell('s4', { reset => 1 });
+is(pinned()->header('Idempotency-Status'), 'outcome-unknown',
+   'nobody knows how it ended');
+$t->tell('s4', {});
+
+$t->write('tenants/acme.json',
+          { %$doc, routes => [ { entity => 'sales_order', to => 'ns' } ] });
+ok($t->wait_for(sub { ask('acme', 'POST', '', $eu)->header('X-Connector')
+                      eq 'ns netsuite' }), 'the routes have changed');
+
+$r = pinned();
+is($r->header('X-Connector'), 's4 s4_odata', 'this key goes where it went');
+is($r->{status}, 201, 'and is resolved there');
+
+$t->write('tenants/acme.json', $doc);
+
+# a document that changes its routes
 
 $t->write('tenants/plain.json',
           { %$plain, connectors => { ns => $doc->{connectors}{ns} },

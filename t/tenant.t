@@ -197,7 +197,8 @@ ok($t->wait_for(sub { $t->log_text =~ /later\.json" is good again/ }),
    'repaired');
 
 $t->write('tenants/thief.json',
-          doc('thief', id => 't_globex', match => { hosts => ['thief.example'] }));
+          doc('thief', id => 't_globex',
+              match => { hosts => ['thief.example'] }));
 ok($t->wait_for(sub { $t->log_text =~ /thief\.json" is refused: at "\/id"/ }),
    'an id that is taken');
 ok(until_is(503, 'thief.example'), 'is down');
@@ -227,7 +228,8 @@ ok(until_is(200, 'v2.example'), 'a swapped link is seen');
 # templates
 
 $t->write('library/templates/base.json',
-          { plans => { gold => { limits => [ { rate => '5/s', burst => 5 } ] } } });
+          { plans => { gold => { limits => [ { rate => '5/s',
+                                               burst => 5 } ] } } });
 $t->write('tenants/child.json',
           doc('child', extends => 'templates/base.json',
               clients => { c => { plan => 'gold', entities =>
@@ -328,7 +330,8 @@ $t->refused($_->[0], $_->[1], $_->[2]) for
       qr/"sync_tenants" directive is duplicate/, 'two folders' ],
     [ "sync_tenants a interval=1ms; server { }",
       qr/not a time of 10ms or more/, 'too often' ],
-    [ "sync_tenants a zone=1; server { }", qr/not a size/, 'a zone of nothing' ],
+    [ "sync_tenants a zone=1; server { }", qr/not a size/,
+      'a zone of nothing' ],
     [ "sync_tenants a loose; server { }",
       qr/unknown parameter "loose", "strict", /, 'an unknown parameter' ],
     [ 'sync_library /; server { }', qr/does nothing without "sync_tenants"/,
@@ -387,4 +390,26 @@ SKIP: {
          'which says so');
 }
 
+# a name whose owner has gone between two loads is free
+
+my $u = Test::Sync->new;
+
+$u->write('tenants/b.json', doc('b', match => { hosts => ['h.example'] }));
+$u->http(<<'CONF');
+    sync_tenants %%TESTDIR%%/tenants interval=1h;
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        sync_tenant host;
+        location / { return 200 $sync_tenant_name; }
+    }
+CONF
+$u->start;
+
+is($u->get('/', Host => 'h.example')->{body}, 'b', 'an owner');
+unlink $u->path('tenants/b.json');
+$u->write('tenants/c.json', doc('c', match => { hosts => ['h.example'] }));
+ok($u->reload, 'that no worker saw go');
+is($u->get('/', Host => 'h.example')->{body}, 'c', 'has left its names');
+
+$u->done;
 $t->done;
