@@ -288,8 +288,18 @@ ngx_http_sync_route_prefixed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     uint32_t *connector)
 {
     u_char                *p, *last;
+    uint32_t              *chosen;
     sync_str_t             name;
     sync_doc_connector_t   c;
+
+    /* entered again after the body was read: the prefix is off already */
+
+    chosen = ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE];
+
+    if (chosen != NULL) {
+        *connector = *chosen;
+        return NGX_OK;
+    }
 
     last = ctx->payload.id.data + ctx->payload.id.len;
     p = ngx_strlchr(ctx->payload.id.data, last, '~');
@@ -299,6 +309,14 @@ ngx_http_sync_route_prefixed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         name.len = p - name.data;
 
         if (sync_doc_connector(ctx->tenant.doc, name, &c) == SYNC_OK) {
+            chosen = ngx_palloc(r->pool, sizeof(uint32_t));
+            if (chosen == NULL) {
+                return NGX_ERROR;
+            }
+
+            *chosen = c.index;
+            ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] = chosen;
+
             *connector = c.index;
             ctx->payload.id.data = p + 1;
             ctx->payload.id.len = last - p - 1;

@@ -268,6 +268,11 @@ is($r->json->{type}, 'urn:sync:problem:unknown-query', 'as a problem');
 
 is(ask('plain', 'PUT', '/x', $us)->{status}, 201, 'a value of the payload');
 is(last_of('ns')->{uri}, '/salesOrder/1%2F2', 'is one segment');
+$r = $t->request('PUT', '/v1/orders/ns~1~2', body => $us, packets => 4,
+                 headers => [ Host => 'acme.example',
+                              'Content-Type' => 'application/json' ]);
+is($r->{status}, 201, 'a body that comes in pieces');
+is(last_of('ns')->{uri}, '/salesOrder/1%2F2', 'and an id with a prefix');
 $r = ask('plain', 'PUT', '/x',
          '{"ship_to":{"region":"us"},"order_number":".."}');
 is($r->{status}, 422, 'a value that cannot stand there');
