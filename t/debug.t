@@ -251,6 +251,12 @@ $res = $t->h2('POST', '/v1/orders', port => 1, body => $order, headers => [
     host => 'acme.test');
 ok(trace($res), 'HTTP/2');
 
+$res = ask(signed('trace'), method => 'GET',
+           uri => '/v1/orders/%C3%BC%F0%9F%98%80');
+like($res->header('X-Sync-Trace'), qr/^[\x20-\x7e]+$/, 'a trace is ASCII');
+like(join(' ', map { $_->{text} } @{ trace($res) }), qr{GET /orders/%C3%BC},
+     'also of other ids');
+
 # dry run
 
 my $before = sent();

@@ -715,3 +715,72 @@ $t->accepted('sync_normalize on; location /s { sync_status; }
              'where no entity passes it is not missed');
 
 $t->done;
+
+# a worker with little room
+
+my $small = Test::Sync->new;
+
+$small->peer(erp => sub {
+    my ($req) = @_;
+    return [ 200, { 'Content-Type' => 'application/json' },
+             '{"d":{"SalesOrder":"1","Note":"' . 'x' x 200_000 . '"}}' ]
+        if $req->{method} eq 'GET';
+    return [ 201, { 'Content-Type' => 'application/json' },
+             '{"d":{"SalesOrder":"1"}}' ];
+});
+
+$small->write('secret', 'a secret of the edge, long enough');
+$small->write('secrets/t_acme/erp', $erp);
+$small->write('secrets/t_acme/crm', $crm);
+$small->write('secrets/t_acme/raw', $raw);
+$small->write("library/maps/crm.json", \%crm_map);
+$small->write("library/maps/erp.json", \%erp_map);
+$small->write('library/maps/write-only.json', \%write_only);
+$small->write('tenants/acme.json', document('acme'));
+
+$small->http("sync_buffers 512k;\n" . $shared . <<'CONF');
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        sync_tenant host;
+        sync_normalize on;
+        proxy_http_version 1.1;
+        proxy_set_header   Connection "";
+        proxy_ignore_client_abort on;
+        client_max_body_size 4m;
+
+        location /v1/orders {
+            sync_auth        api_key;
+            sync_entity      sales_order at=/v1/orders;
+            sync_idempotency on;
+            proxy_pass       http://$sync_upstream$sync_upstream_uri;
+        }
+    }
+CONF
+
+$small->start;
+
+sub little {
+    my ($size, %more) = @_;
+
+    my $body = $order =~ s/"Ledger"/'"Long":"' . 'x' x $size . '","Ledger"'/er;
+
+    return $small->post('/v1/orders', $body, Host => 'acme.test',
+                        'X-API-Key' => $crm, %more);
+}
+
+is(little(10)->{status}, 201, 'a little goes through little room');
+is(little(300_000)->{status}, 503, 'no room for a body');
+
+$res = little(150_000, 'Idempotency-Key' => 'room');
+is($res->{status}, 503, 'no room for its words');
+is($res->json->{type}, 'urn:sync:problem:buffers-exhausted', 'in our words');
+is(little(10, 'Idempotency-Key' => 'room')->{status}, 201,
+   'the key was given back');
+
+$res = $small->get('/v1/orders/1', Host => 'acme.test', 'X-API-Key' => $raw);
+is($res->{status}, 502, 'no room for an answer');
+is($res->json->{type}, 'urn:sync:problem:answer-too-large', 'is told so');
+
+is(little(10)->{status}, 201, 'what was taken is given back') for 1 .. 20;
+
+$small->done;
