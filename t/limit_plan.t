@@ -8,6 +8,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Time::HiRes qw(sleep);
 
 my $t = Test::Sync->new(workers => 2);
 
@@ -139,6 +140,7 @@ $t->write('tenants/acme.json', \%acme);
 ok($t->wait_for(sub {
     return ask('three', '/a/')->{status} == 200;
 }), 'the document changes the plan');
+sleep 0.3;      # many intervals: the other worker has seen it, too
 is(statuses(3, 'three', '/a/'), '200 200 429',
    'what the other window had counted stays');
 like(ask('three', '/a/')->header('ratelimit'), qr/^"wide\.1";/,
@@ -151,6 +153,7 @@ $acme{plans}{wide}{limits}[0]{rate} = '2/h';
 $t->write('tenants/acme.json', \%acme);
 ok($t->wait_for(sub { return ask('four', '/a/')->{status} == 200 }),
    'another rate is another window');
+sleep 0.3;
 is(statuses(4, 'four', '/a/'), '200 200 200 429', 'the other one stays');
 like(ask('four', '/a/')->header('ratelimit'), qr/^"wide\.2";/,
      'and refuses');
