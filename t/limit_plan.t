@@ -10,7 +10,9 @@ use lib 't/lib';
 use Test::Sync;
 use Time::HiRes qw(sleep);
 
-my $t = Test::Sync->new(workers => 2);
+# one worker: each learns of a changed document by itself
+
+my $t = Test::Sync->new;
 
 my @clients = qw(one two three four five six seven free);
 
