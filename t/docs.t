@@ -14,6 +14,7 @@ use warnings;
 use lib 't/lib', 'tools/demo';
 use Demo::Peers;
 use Demo::Stage;
+use Digest::SHA qw(hmac_sha256_base64);
 use File::Path qw(remove_tree);
 use File::Temp ();
 use Test::More;
@@ -21,7 +22,7 @@ use Test::More;
 my $root = Demo::Stage::root();
 my $stage = Demo::Stage->new;
 my $dir = $stage->{dir};
-my %known = map { $_ => 1 } 'json', 'sh', 'text', 'c policy';
+my %known = map { $_ => 1 } 'json', 'sh', 'sh debug', 'text', 'c policy';
 
 $stage->write('sync/login.jwks',
               Demo::Stage::slurp("$dir/library/jwks/acme.json"));
@@ -54,6 +55,7 @@ whole('conf.example/alone.conf', "$dir/alone.conf");
 documents();
 directives();
 policy();
+signed();
 seven();
 
 done_testing();
@@ -192,6 +194,23 @@ sub policy {
 }
 
 
+# the shell lines that sign X-Sync-Debug
+
+sub signed {
+    my ($block) = Demo::Stage::slurp("$root/docs/directives.md")
+                  =~ /^```sh debug\n(.*?)^```$/ms;
+    my $key = Demo::Stage::slurp("$dir/sync/debug.key") =~ s/\n//r;
+
+    $block =~ s/\bKEY\b/$dir\/sync\/debug.key/;
+    $block =~ s/^curl .*$/printf '%s %s' "\$sig" "\$text"/m;
+
+    my ($sig, $text) = split / /, `$block`, 2;
+
+    is($sig, hmac_sha256_base64($text, $key) =~ tr{+/=}{-_}dr,
+       'the lines that sign X-Sync-Debug');
+}
+
+
 # README.md: order idempotency in seven lines
 
 sub seven {
@@ -207,6 +226,7 @@ sub seven {
 
     $block = join '', map { "$_\n" } @lines;
     $block =~ s{ -c conf\.example/alone\.conf}{ -c $dir/alone.conf};
+    $block =~ s/(erp\.pl) 8481/"$1 " . $stage->port(8481)/e;
     $block = $stage->fit($block);
 
     $stage->release($stage->port($_)) for 8480, 8481;

@@ -8,7 +8,9 @@ use strict;
 use warnings;
 
 use IO::Socket::INET;
+use POSIX ();
 use Socket qw(SOMAXCONN);
+use Time::HiRes ();
 
 use Test::Sync::Peer;
 
@@ -62,7 +64,7 @@ sub erp {
 
         return [ 200, {}, ledger(\@booked, $requests) ]
             if $req->{uri} eq '/ledger';
-        exit 0 if $req->{uri} eq '/stop';
+        return stop() if $req->{uri} eq '/stop';
 
         $requests++;
 
@@ -125,6 +127,15 @@ sub erp_order {
 }
 
 
+# answers, and is gone a moment later
+
+sub stop {
+    Time::HiRes::alarm(0.05);
+
+    return [ 200, {}, '' ];
+}
+
+
 sub ledger {
     my ($booked, $requests) = @_;
 
@@ -143,7 +154,7 @@ sub crm {
     return sub {
         my ($req) = @_;
 
-        exit 0 if $req->{uri} eq '/stop';
+        return stop() if $req->{uri} eq '/stop';
 
         return [ 200, {}, '{"id":"801Hs00000AbCdEIAV","success":true,'
                           . '"errors":[],"created":false}' ]
