@@ -396,7 +396,8 @@ $res = $t->request('POST', '/v1/orders', body => $order, headers => [
 is($res->{status}, 415, '415: two media types');
 is(sent(), $before, 'nothing of it was sent');
 
-for ([ 'application/json; charset=utf-8' ], [ 'Application/JSON ;charset=UTF-8' ],
+for ([ 'application/json; charset=utf-8' ],
+     [ 'Application/JSON ;charset=UTF-8' ],
      [ 'application/problem+json; charset="utf-8"; a="charset=x"' ],
      [ 'application/json', 'Content-Encoding' => 'identity' ])
 {
@@ -409,8 +410,8 @@ for ([ 'application/json; charset=utf-8' ], [ 'Application/JSON ;charset=UTF-8' 
 is(last_sent()->{h}{'content-encoding'}, undef,
    'what described the old body is gone');
 
-for ([ '{"Number":}', 10 ], [ '{"Number":"1"', 13 ], [ "{\"Number\":\"\xff\"}", 11 ],
-     [ '{"a":1,"a":2}', 7 ], [ 'null x', 5 ], [ '{"a":01}', 6 ])
+for ([ '{"Number":}', 10 ], [ '{"Number":"1"', 13 ],
+     [ "{\"Number\":\"\xff\"}", 11 ], [ '{"a":1,"a":2}', 7 ], [ 'null x', 5 ], [ '{"a":01}', 6 ])
 {
     my ($body, $at) = @$_;
 
@@ -699,7 +700,8 @@ is(ask('POST', '/v1/orders', $order)->json->{Version}, 2, 'and all is well');
 # what is wrong at load
 
 for ([ 'sync_normalize;', qr/invalid number of arguments/ ],
-     [ 'sync_normalize yes;', qr/"yes" is not one of "off", "on" and "shadow"/ ],
+     [ 'sync_normalize yes;',
+       qr/"yes" is not one of "off", "on" and "shadow"/ ],
      [ 'sync_normalize on; sync_normalize off;', qr/is duplicate/ ],
      [ "location /v1/orders {\n sync_normalize on;\n }",
        qr{sync_normalize\ needs\ sync_entity,\ in\ location\ "/v1/orders",
