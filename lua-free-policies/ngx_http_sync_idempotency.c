@@ -151,10 +151,6 @@ ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (ctx->dry_run) {
-        return NGX_DECLINED;
-    }
-
     slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
 
     if (slot == NULL) {

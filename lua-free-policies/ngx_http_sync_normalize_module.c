@@ -130,10 +130,6 @@ ngx_module_t  ngx_http_sync_normalize_module = {
 };
 
 
-static ngx_str_t  ngx_http_sync_content_encoding =
-    ngx_string("content-encoding");
-
-
 static ngx_uint_t
 ngx_http_sync_normalize_enabled(ngx_http_request_t *r)
 {
@@ -315,12 +311,6 @@ ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
-    if (ngx_http_sync_set_header_in(r, &ngx_http_sync_content_encoding, NULL)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     return ngx_http_sync_replace_body(r, &ctx->payload.target, &type);
 }
 
@@ -409,9 +399,10 @@ ngx_http_sync_normalize_encoding(ngx_http_request_t *r,
     ngx_uint_t        lines;
     ngx_table_elt_t  *h;
 
+    static ngx_str_t  content_encoding = ngx_string("content-encoding");
     static ngx_str_t  content_type = ngx_string("content-type");
 
-    h = ngx_http_sync_header_in(r, &ngx_http_sync_content_encoding, &lines);
+    h = ngx_http_sync_header_in(r, &content_encoding, &lines);
 
     if (h != NULL
         && (lines > 1

@@ -191,8 +191,8 @@ for ([ 'expired' => signed('trace', $now - 1), qr/it has expired/ ],
        qr/its signature is wrong/ ],
      [ 'a longer time' => signed('trace', $now + 60) =~ s/exp=\d+/'exp='
                           . ($now + 61)/er, qr/its signature is wrong/ ],
-     [ 'a part of a signature' => substr(signed('trace'), 0, -4),
-       qr/malformed|wrong/ ],
+     [ 'a part of a signature' => substr(signed('trace'), 0, -3),
+       qr/its signature is wrong/ ],
      [ 'no signature' => "exp=" . ($now + 60) . "; mode=trace; sig=",
        qr/malformed/ ],
      [ 'an unknown mode' => signed('all'), qr/malformed/ ],
@@ -291,6 +291,9 @@ ok(scalar(@{ $dry->{trace} }), 'trace');
 $res = ask(undef, headers => { 'Idempotency-Key' => 'dry-1' });
 is($res->header('Idempotency-Status'), 'executed',
    'the key was not used up by the dry run');
+
+is(ask(signed('dry-run'), headers => { 'Idempotency-Key' => 'dry-1' })
+   ->json->{connector}, 'erp', 'a dry run is no replay');
 
 $res = ask(signed('dry-run'), body => $order =~ s/"id":"1"/"id":"basic"/r);
 is($res->json->{connector}, 'basic', 'another connector');

@@ -18,7 +18,10 @@ my %answer = (
     '/gone'    => [ 204, {} ],
     '/html'    => [ 200, { 'Content-Type' => 'text/html' }, '<p>hello</p>' ],
     '/packed'  => [ 200, { 'Content-Type' => 'application/json',
-                           'Content-Encoding' => 'gzip' }, 'packed' ],
+                           'Content-Encoding' => 'gzip' },
+                    '{"d":{"SalesOrder":"1"}}' ],
+    '/text'    => [ 200, { 'Content-Type' => 'text/plain' },
+                    '{"d":{"SalesOrder":"1"}}' ],
     '/cut'     => [ 200, { 'Content-Type' => 'application/json' }, '{"d":' ],
     '/other'   => [ 200, { 'Content-Type' => 'application/json' }, '[1]' ],
     '/refused' => [ 400, { 'Content-Type' => 'application/json',
@@ -103,6 +106,8 @@ my %erp_map = (
             { from => '$.sold_to.id', to => '/SoldTo' },
             { from => '$.notes', to => '/Note' },
             { from => '$.total', to => '/Amount', type => 'number' },
+            { from => '$.payment.reference', to => '/Ref',
+              enum => { A => 'a' } },
             { env => 'downstream_key', to => '/Key', update => \0 },
             { from => '$.items[*]', to => '/to_Item',
               each => [ { from => '$.sku', to => '/Material' },
@@ -259,6 +264,19 @@ $t->http($shared . <<'CONF');
             proxy_pass  http://$sync_upstream$sync_upstream_uri;
         }
 
+        location /other/orders {
+            sync_auth   api_key;
+            sync_entity sales_order at=/other/orders;
+            error_page  422 = /sorry;
+            proxy_pass  http://$sync_upstream$sync_upstream_uri;
+        }
+
+        location = /sorry {
+            internal;
+            sync_normalize off;
+            proxy_pass http://erp/html;
+        }
+
         location @sorry { sync_normalize off; return 418 "sorry"; }
 
         location /status { sync_status; }
@@ -411,7 +429,8 @@ is(last_sent()->{h}{'content-encoding'}, undef,
    'what described the old body is gone');
 
 for ([ '{"Number":}', 10 ], [ '{"Number":"1"', 13 ],
-     [ "{\"Number\":\"\xff\"}", 11 ], [ '{"a":1,"a":2}', 7 ], [ 'null x', 5 ], [ '{"a":01}', 6 ])
+     [ "{\"Number\":\"\xff\"}", 11 ], [ '{"a":1,"a":2}', 7 ],
+     [ 'null x', 5 ], [ '{"a":01}', 6 ])
 {
     my ($body, $at) = @$_;
 
@@ -459,6 +478,11 @@ is(faults(ask('POST', '/v1/orders', $canonical =~ s/"sku"/"colour":1,"sku"/r,
    'an unknown member of a canonical payload');
 is(faults(ask('POST', '/v1/orders', '{"items":[' . join(',', ('{}') x 40)
               . ']}', client => $raw)) =~ tr/://, 32, 'at most 32 are told');
+my $target = $canonical =~ s/^\{/{"payment":{"reference":"B"},/r;
+is(faults(ask('POST', '/v1/orders', $target, client => $raw)),
+   '422 /payment/reference:enum', 'what the ERP has no word for');
+is(ask('POST', '/other/orders', $target, client => $raw)->{body},
+   '<p>hello</p>', 'nothing is mapped where error_page leads');
 is(faults(ask('POST', '/paged/orders', '{}')), '418',
    "the user's own error_page wins");
 
@@ -512,7 +536,7 @@ is($res->{status} . $res->{body}, '400{"error":{"code":"V1/042"}}',
 is($res->header('Set-Cookie') // $res->header('X-Backend'), undef,
    'without its headers');
 
-for (qw(html packed cut other)) {
+for (qw(html packed text cut other)) {
     $res = ask('GET', "/v1/orders/$_");
     is($res->{status}, 502, "502: $_");
     is($res->json->{type}, 'urn:sync:problem:bad-upstream-answer',
