@@ -227,7 +227,7 @@ sub seven {
     $block = join '', map { "$_\n" } @lines;
     $block =~ s{ -c conf\.example/alone\.conf}{ -c $dir/alone.conf};
     $block =~ s/(erp\.pl) 8481/"$1 " . $stage->port(8481)/e;
-    $block = $stage->fit($block);
+    $block = $stage->fit($block =~ s/^nginx /$stage->{nginx} /mr);
 
     $stage->release($stage->port($_)) for 8480, 8481;
 
@@ -248,7 +248,7 @@ sub seven {
 
     ok($end, 'README.md says how to stop them');
 
-    $end = $stage->fit($end // ':');
+    $end = $stage->fit(($end // ':') =~ s/^nginx /$stage->{nginx} /r);
     $end =~ s{ -c conf\.example/alone\.conf}{ -c $dir/alone.conf};
 
     system("cd '$root' && PATH=\$PATH:/usr/sbin; { $end; } >/dev/null 2>&1");

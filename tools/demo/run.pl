@@ -338,9 +338,10 @@ sub ending {
     expect($ledger->{body} =~ /"orders":4,/, 'four orders, each booked once');
     expect($metrics->{status} == 200, 'sync_status tells the same');
 
-    my $log = Demo::Stage::slurp("$stage->{dir}/error.log");
+    my $log = join '', map { Demo::Stage::slurp("$stage->{dir}/$_") }
+                       'error.log', 'stdout.log';
 
-    expect($log !~ /\[(?:alert|crit|emerg)\]/, 'no alert in the error log');
+    expect($log !~ /\[(?:alert|crit|emerg)\]|Sanitizer|runtime error:/, 'no alert in the error log');
     expect(!grep({ index($log, $_) >= 0 } values %token),
            'no token in it either');
 

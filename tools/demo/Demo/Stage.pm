@@ -29,8 +29,10 @@ sub new {
     my $self = bless { owner => $$, pids => [], ports => {} }, $class;
 
     $self->{build} = abs_path($ENV{SYNC_BUILD} || "$root/build");
-    $self->{nginx} = (grep { -x } '/usr/sbin/nginx',
-                                  '/usr/local/sbin/nginx')[0] || 'nginx';
+    $self->{nginx} = $ENV{SYNC_NGINX}
+                     || (grep { -x } '/usr/sbin/nginx',
+                                     '/usr/local/sbin/nginx')[0]
+                     || 'nginx';
     $self->{dir} = File::Temp::tempdir('sync-demo-XXXXXX', TMPDIR => 1);
     chmod 0755, $self->{dir};
 
@@ -110,7 +112,8 @@ sub fit {
     my $so = "$self->{build}/ngx_http_sync_module.so";
 
     $text =~ s/127\.0\.0\.1:(848\d)\b/127.0.0.1:$self->{ports}{$1}/g;
-    $text =~ s{^(load_module\s+)\S+;}{$1$so;}m;
+    $text =~ s{^load_module\s+\S+;}
+              {$ENV{SYNC_STATIC} ? '' : "load_module  $so;"}me;
     $text =~ s{/var/log/nginx/}{$dir/}g;
     $text =~ s{/run/nginx\.pid}{$dir/nginx.pid};
     $text =~ s{/tmp/sync\.}{$dir/sync.}g;
