@@ -67,6 +67,12 @@ ngx_uint_t ngx_http_sync_was_sent(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
 
+/* checks: what NGINX' own settings must not say, in a location */
+
+ngx_int_t ngx_http_sync_check_settings(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
+
+
 /* metrics */
 
 char *ngx_http_sync_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

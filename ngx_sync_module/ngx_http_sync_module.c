@@ -318,6 +318,10 @@ ngx_http_sync_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->deadline, prev->deadline,
                               NGX_HTTP_SYNC_DEADLINE);
 
+    if (ngx_http_sync_add_check(cf, ngx_http_sync_check_settings) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
 }
 

@@ -1,0 +1,423 @@
+
+/*
+ * Settings of NGINX that our promises need.  A location whose settings would
+ * break one silently is refused when the configuration is read, with the cure.
+ *
+ * The configurations of the modules that proxy are their own, but each begins
+ * with that of the upstream module, which is public.  The modules are found by
+ * name: NGINX may have been built without one.
+ */
+
+
+#include "ngx_http_sync_core.h"
+
+
+typedef struct {
+    const char  *name;
+    const char  *prefix;                 /* of its directives */
+} ngx_http_sync_proxying_t;
+
+
+static ngx_http_upstream_conf_t *ngx_http_sync_proxied_by(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx, const ngx_http_sync_proxying_t **by);
+static ngx_module_t *ngx_http_sync_find_module(ngx_conf_t *cf,
+    const char *name);
+static ngx_int_t ngx_http_sync_check_claims(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u,
+    const ngx_http_sync_proxying_t *by);
+static void ngx_http_sync_check_bodies(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u,
+    const ngx_http_sync_proxying_t *by);
+
+#if (NGX_HTTP_CACHE)
+static ngx_int_t ngx_http_sync_check_cache(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u,
+    const ngx_http_sync_proxying_t *by);
+static ngx_int_t ngx_http_sync_cache_key(ngx_conf_t *cf, ngx_module_t *module,
+    ngx_http_upstream_conf_t *u, const char *directive, ngx_str_t *key);
+static ngx_uint_t ngx_http_sync_has_variable(ngx_str_t *text,
+    const char *name);
+#endif
+
+
+#define NGX_HTTP_SYNC_BODY_BUFFER   (64 * 1024)
+#define NGX_HTTP_SYNC_SCRATCH       (64 * 1024)
+
+
+static const ngx_http_sync_proxying_t  ngx_http_sync_proxying[] = {
+    { "ngx_http_proxy_module", "proxy" },
+    { "ngx_http_fastcgi_module", "fastcgi" },
+    { "ngx_http_uwsgi_module", "uwsgi" },
+    { "ngx_http_scgi_module", "scgi" },
+    { "ngx_http_grpc_module", "grpc" }
+};
+
+
+ngx_int_t
+ngx_http_sync_check_settings(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       claims, maps;
+    ngx_http_upstream_conf_t        *u;
+    const ngx_http_sync_proxying_t  *by;
+
+    u = ngx_http_sync_proxied_by(cf, ctx, &by);
+    if (u == NULL) {
+        return NGX_OK;
+    }
+
+    rc = NGX_OK;
+
+    claims = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_IDEMPOTENCY);
+    maps = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_CANONICAL);
+
+    if ((claims || maps) && ngx_strcmp(by->prefix, "grpc") == 0) {
+        ngx_http_sync_refuse(cf, ctx, "%s needs an answer that is buffered, "
+                             "also when the client leaves, and grpc_pass has "
+                             "none: use proxy_pass, or \"%s off\"",
+                             claims ? "sync_idempotency" : "sync_normalize",
+                             claims ? "sync_idempotency" : "sync_normalize");
+        return NGX_ERROR;
+    }
+
+    if (claims && ngx_http_sync_check_claims(cf, ctx, u, by) != NGX_OK) {
+        rc = NGX_ERROR;
+    }
+
+    if ((claims || maps) && !u->buffering) {
+        ngx_http_sync_refuse(cf, ctx, "%s holds the whole answer, and "
+                             "\"%s_buffering off\" lets it stream: write "
+                             "\"%s_buffering on\"",
+                             claims ? "sync_idempotency" : "sync_normalize",
+                             by->prefix, by->prefix);
+        rc = NGX_ERROR;
+    }
+
+    if (claims || maps) {
+        ngx_http_sync_check_bodies(cf, ctx, u, by);
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (u->cache == 1 && ngx_http_sync_check_cache(cf, ctx, u, by) != NGX_OK) {
+        rc = NGX_ERROR;
+    }
+
+#endif
+
+    return rc;
+}
+
+
+/*
+ * NULL: the location does not proxy.  An address with variables in it leaves
+ * no trace outside the module: a content handler that is nobody else's is taken
+ * for that of proxy_pass.
+ */
+
+static ngx_http_upstream_conf_t *
+ngx_http_sync_proxied_by(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    const ngx_http_sync_proxying_t **by)
+{
+    ngx_uint_t                 i;
+    ngx_module_t              *module;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_sync_loc_conf_t  *slcf;
+    ngx_http_upstream_conf_t  *u, *proxy;
+
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+
+    if (clcf->handler == NULL || slcf->status) {
+        return NULL;
+    }
+
+    proxy = NULL;
+
+    for (i = 0; i < sizeof(ngx_http_sync_proxying)
+                    / sizeof(ngx_http_sync_proxying[0]); i++)
+    {
+        module = ngx_http_sync_find_module(cf, ngx_http_sync_proxying[i].name);
+        if (module == NULL) {
+            continue;
+        }
+
+        u = ctx->loc_conf[module->ctx_index];
+
+        if (u->upstream != NULL) {
+            *by = &ngx_http_sync_proxying[i];
+            return u;
+        }
+
+        if (i == 0) {
+            proxy = u;
+        }
+    }
+
+    *by = &ngx_http_sync_proxying[0];
+
+    return proxy;
+}
+
+
+static ngx_module_t *
+ngx_http_sync_find_module(ngx_conf_t *cf, const char *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, name) == 0) {
+            return cf->cycle->modules[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* What would let a claimed request be sent twice, or its answer be lost. */
+
+static ngx_int_t
+ngx_http_sync_check_claims(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    ngx_http_upstream_conf_t *u, const ngx_http_sync_proxying_t *by)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
+    if (!u->ignore_client_abort) {
+        ngx_http_sync_refuse(cf, ctx, "sync_idempotency needs "
+                             "\"%s_ignore_client_abort on\", or a client that "
+                             "leaves takes the answer with it; \"include "
+                             "sync/safe.conf\" says so", by->prefix);
+        rc = NGX_ERROR;
+    }
+
+    if (u->next_upstream & NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT) {
+        ngx_http_sync_refuse(cf, ctx, "sync_idempotency needs "
+                             "\"%s_next_upstream\" without "
+                             "\"non_idempotent\": a claimed request is never "
+                             "sent twice", by->prefix);
+        rc = NGX_ERROR;
+    }
+
+    if (u->intercept_errors) {
+        ngx_http_sync_refuse(cf, ctx, "sync_idempotency needs "
+                             "\"%s_intercept_errors off\": it records what "
+                             "the upstream said, not what an error_page "
+                             "makes of it", by->prefix);
+        rc = NGX_ERROR;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_sync_check_bodies(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    ngx_http_upstream_conf_t *u, const ngx_http_sync_proxying_t *by)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_sync_loc_conf_t  *slcf;
+
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+
+    if (!u->request_buffering) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"%s_request_buffering off\" has no effect where a "
+                      "policy reads the body, in location \"%V\", %V:%ui",
+                      by->prefix, &clcf->name, &slcf->file, slcf->line);
+    }
+
+    if (clcf->client_body_buffer_size < NGX_HTTP_SYNC_BODY_BUFFER) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "a policy reads the body, and one over "
+                      "client_body_buffer_size, %uzk, goes through a file: "
+                      "\"client_body_buffer_size 64k\" is many times faster, "
+                      "in location \"%V\", %V:%ui",
+                      clcf->client_body_buffer_size / 1024, &clcf->name,
+                      &slcf->file, slcf->line);
+    }
+}
+
+
+#if (NGX_HTTP_CACHE)
+
+/* One client's answer is not another's. */
+
+static ngx_int_t
+ngx_http_sync_check_cache(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    ngx_http_upstream_conf_t *u, const ngx_http_sync_proxying_t *by)
+{
+    u_char         directive[sizeof("fastcgi_cache_key")];
+    ngx_str_t      key;
+    ngx_int_t      rc;
+    ngx_uint_t     tenant, client;
+    ngx_module_t  *module;
+
+    tenant = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_TENANT);
+    client = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_AUTH);
+
+    if (!tenant && !client) {
+        return NGX_OK;
+    }
+
+    module = ngx_http_sync_find_module(cf, by->name);
+
+    *ngx_sprintf(directive, "%s_cache_key", by->prefix) = '\0';
+
+    rc = ngx_http_sync_cache_key(cf, module, u, (char *) directive, &key);
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_OK;
+
+    if (tenant && !ngx_http_sync_has_variable(&key, "sync_tenant")) {
+        ngx_http_sync_refuse(cf, ctx, "%s_cache beside sync_tenant needs "
+                             "$sync_tenant in its key, as in \"%s "
+                             "$sync_tenant:$sync_client:$request_uri\": one "
+                             "tenant would get what another was answered",
+                             by->prefix, directive);
+        rc = NGX_ERROR;
+    }
+
+    if (client && !ngx_http_sync_has_variable(&key, "sync_client")) {
+        ngx_http_sync_refuse(cf, ctx, "%s_cache beside sync_auth needs "
+                             "$sync_client in its key, as in \"%s "
+                             "$sync_tenant:$sync_client:$request_uri\": one "
+                             "client would get what another was answered",
+                             by->prefix, directive);
+        rc = NGX_ERROR;
+    }
+
+    return rc;
+}
+
+
+/*
+ * The key's place in the module's configuration differs from version to
+ * version: the directive itself is told a key for a configuration nobody uses,
+ * and shows where it puts it.  An empty key: none is set.
+ */
+
+static ngx_int_t
+ngx_http_sync_cache_key(ngx_conf_t *cf, ngx_module_t *module,
+    ngx_http_upstream_conf_t *u, const char *directive, ngx_str_t *key)
+{
+    u_char             *conf;
+    size_t              offset, size;
+    ngx_str_t          *value;
+    ngx_conf_t          scratch;
+    ngx_pool_t         *pool;
+    ngx_array_t         args;
+    ngx_command_t      *cmd;
+    ngx_http_module_t  *http;
+
+    ngx_str_null(key);
+
+    for (cmd = module->commands; cmd->name.len; cmd++) {
+        if (ngx_strcmp(cmd->name.data, directive) == 0) {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0) {
+        return NGX_OK;
+    }
+
+    pool = ngx_create_pool(NGX_HTTP_SYNC_SCRATCH, cf->log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    http = module->ctx;
+    scratch = *cf;
+    scratch.pool = pool;
+
+    if (ngx_array_init(&args, pool, 2, sizeof(ngx_str_t)) != NGX_OK) {
+        goto failed;
+    }
+
+    value = ngx_array_push_n(&args, 2);
+
+    value[0] = cmd->name;
+    ngx_str_set(&value[1], "key");
+    scratch.args = &args;
+
+    conf = http->create_loc_conf(&scratch);
+
+    if (conf == NULL) {
+        goto failed;
+    }
+
+    size = conf > (u_char *) pool && conf < pool->d.last
+           ? pool->d.last - conf : 0;
+
+    if (cmd->set(&scratch, cmd, conf) != NGX_CONF_OK) {
+        goto failed;
+    }
+
+    for (offset = 0; offset + sizeof(ngx_str_t) <= size;
+         offset += sizeof(void *))
+    {
+        if (ngx_memcmp(conf + offset, &value[1], sizeof(ngx_str_t)) == 0) {
+            *key = *(ngx_str_t *) ((u_char *) u + offset);
+            break;
+        }
+    }
+
+    ngx_destroy_pool(pool);
+
+    return NGX_OK;
+
+failed:
+
+    ngx_destroy_pool(pool);
+
+    return NGX_ERROR;
+}
+
+
+/* $name or ${name}, and not $name_of_another */
+
+static ngx_uint_t
+ngx_http_sync_has_variable(ngx_str_t *text, const char *name)
+{
+    u_char  *p, *last;
+    size_t   len;
+
+    len = ngx_strlen(name);
+    last = text->data + text->len;
+
+    for (p = text->data; p < last; p++) {
+
+        if (*p != '$') {
+            continue;
+        }
+
+        if (p + 1 < last && p[1] == '{') {
+            p++;
+        }
+
+        if ((size_t) (last - p - 1) < len
+            || ngx_strncmp(p + 1, name, len) != 0)
+        {
+            continue;
+        }
+
+        if ((size_t) (last - p - 1) == len
+            || !((p[len + 1] >= 'a' && p[len + 1] <= 'z')
+                 || (p[len + 1] >= 'A' && p[len + 1] <= 'Z')
+                 || (p[len + 1] >= '0' && p[len + 1] <= '9')
+                 || p[len + 1] == '_'))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+#endif
