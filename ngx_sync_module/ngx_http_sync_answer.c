@@ -16,6 +16,8 @@
 static ngx_int_t ngx_http_sync_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_http_sync_ctx_t *ngx_http_sync_refused_early(
+    ngx_http_request_t *r);
 static void ngx_http_sync_note_outcome(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_collect(ngx_http_request_t *r,
@@ -72,6 +74,10 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_sync_refused_early(r);
+    }
 
     if (ctx == NULL || ctx->answer.emitted) {
         return ngx_http_next_header_filter(r);
@@ -138,6 +144,37 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * NGINX refuses a body that is said to be too large, and what is wrong in a
+ * request's head, before any phase of ours: such a refusal has its problem and
+ * its correlation all the same.  NULL: no policy acts there.
+ */
+
+static ngx_http_sync_ctx_t *
+ngx_http_sync_refused_early(ngx_http_request_t *r)
+{
+    ngx_http_sync_ctx_t  *ctx;
+
+    if (r->err_status == 0 || r->error_page
+        || r->headers_in.headers.pool == NULL
+        || !ngx_http_sync_stage_enabled(r, NGX_HTTP_SYNC_STAGE_PREACCESS))
+    {
+        return NULL;
+    }
+
+    ctx = ngx_http_sync_create_ctx(r);
+
+    if (ctx == NULL || ngx_http_sync_correlation_step.run(r, ctx) != NGX_OK) {
+        return NULL;
+    }
+
+    ctx->done |= 1u << NGX_HTTP_SYNC_STEP_CORRELATION;
+    ctx->verdict = "refused";
+
+    return ctx;
 }
 
 

@@ -181,6 +181,15 @@ ngx_http_sync_phase(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
             ngx_http_sync_enter(r, ctx);
         }
 
+        if (ctx != NULL && stage == NGX_HTTP_SYNC_STAGE_PRECONTENT) {
+
+            /* no step is left, but the deadline is for those before, too */
+
+            rc = ngx_http_sync_depart(r, ctx);
+
+            return rc == NGX_OK ? NGX_DECLINED : rc;
+        }
+
         return NGX_DECLINED;
     }
 
