@@ -7,7 +7,13 @@
 #
 # Two gateways of one worker each (one without the module), pinned to the first
 # core; upstream and load (wrk, 64 connections, a 2 KB order by POST) on the
-# second.  Each round measures every variant once; the median is printed.
+# second.  Each round measures every variant once; the median is printed.  The
+# upstream answers with the id of the new order, but for "both ways": there it
+# sends the whole document.
+#
+# "user" is what of it was spent outside the kernel.  The rest grows a little
+# with each variant although no system call is added: the slower the worker, the
+# more often the other core sleeps and must be woken for an answer.
 
 use strict;
 use warnings;
@@ -63,9 +69,6 @@ $answer =~ s/(['\\])/\\$1/g;
 
 # keys, a token, a tenant
 
-spew('secrets/t_bench/erp-user', 'user');
-spew('secrets/t_bench/erp-password', 'password');
-spew('secrets/t_bench/key', 'bench-api-key-0123456789');
 spew('master.key', 'bench-master-secret-0123456789');
 
 make_path("$dir/library/maps");
@@ -86,9 +89,7 @@ my $token = qx($build/synctoken mint $dir/key.pem k1 RS256 '$claims');
 $? == 0 or die "synctoken mint failed\n";
 chomp $token;
 
-spew('tenants/bench.json', $json->encode({
-    tenant => 'bench', id => 't_bench',
-    match => { hosts => ['bench.sync.example'] },
+my %tenant = (
     issuers => [ { issuer => 'https://login.bench.example',
                    jwks => 'jwks.json',
                    audience => ['https://sync.example'] } ],
@@ -100,16 +101,28 @@ spew('tenants/bench.json', $json->encode({
         crm => { source => 'salesforce', plan => 'gold',
                  api_keys => ['secret:key'],
                  entities => { sales_order => [ 'create', 'read' ] } } },
-    connectors => { s4 => {
-        upstream => 'up', path => '/sap/opu/odata/sap/API_SALES_ORDER_SRV',
-        format => 'odata-v2',
-        credentials => { basic => { user => 'secret:erp-user',
-                                    password => 'secret:erp-password' } },
-        idempotency => { send => 'header:RequestID', as => 'uuid-hex' },
-        entities => { sales_order => { map => 'maps/s4.json',
-            create => 'POST /A_SalesOrder',
-            read => "GET /A_SalesOrder('{id}')" } } } },
-    routes => [ { entity => 'sales_order', to => 's4' } ] }));
+    routes => [ { entity => 'sales_order', to => 's4' } ]);
+
+for (['bench', ''], ['full', '/full']) {
+    my ($name, $path) = @$_;
+
+    spew("secrets/t_$name/$_->[0]", $_->[1])
+        for [ 'erp-user', 'user' ], [ 'erp-password', 'password' ],
+            [ 'key', 'bench-api-key-0123456789' ];
+
+    spew("tenants/$name.json", $json->encode({ %tenant,
+        tenant => $name, id => "t_$name",
+        match => { hosts => ["$name.sync.example"] },
+        connectors => { s4 => {
+            upstream => 'up', path => "$path/sap/API_SALES_ORDER_SRV",
+            format => 'odata-v2',
+            credentials => { basic => { user => 'secret:erp-user',
+                                        password => 'secret:erp-password' } },
+            idempotency => { send => 'header:RequestID', as => 'uuid-hex' },
+            entities => { sales_order => { map => 'maps/s4.json',
+                create => 'POST /A_SalesOrder',
+                read => "GET /A_SalesOrder('{id}')" } } } } }));
+}
 
 chmod 0755, "$dir";
 system("chmod -R a+rX $dir");
@@ -124,7 +137,7 @@ error_log $dir/error.log warn;
 events { worker_connections 1024; }
 END
 
-spew('up.conf', "worker_cpu_affinity 01;\npid $dir/up.pid;\n$common" . <<"END");
+spew('up.conf', "worker_cpu_affinity 10;\npid $dir/up.pid;\n$common" . <<"END");
 http {
     access_log off;
     keepalive_requests 1000000;
@@ -132,7 +145,8 @@ http {
     client_body_buffer_size 64k;
     server {
         listen 127.0.0.1:$port{up} backlog=1024;
-        location / { return 201 '$answer'; }
+        location / { return 201 '{"d":{"SalesOrder":"4711"}}'; }
+        location /full/ { return 201 '$answer'; }
     }
 }
 END
@@ -183,15 +197,15 @@ my @variants = (
     [ 'map' => 'sync_tenant host; sync_entity sales_order at=%%; '
                . 'sync_auth api_key; sync_normalize on;',
       { apikey => 1 } ],
+    [ 'map, both ways' => 'sync_tenant host; sync_entity sales_order at=%%; '
+                          . 'sync_auth api_key; sync_normalize on;',
+      { apikey => 1, host => 'full' } ],
     [ 'chain' => 'sync_tenant host; sync_auth token; '
                  . 'sync_entity sales_order at=%%; sync_limit plan; '
                  . 'sync_deadline 2s; sync_idempotency required lease=3s retention=5s; '
                  . 'sync_normalize on;',
       { token => 1, key => 1 } ],
 );
-
-@variants = grep { my $v = $_; $v->[0] eq 'bare'
-                   || grep { $v->[0] =~ /\Q$_/ } @only } @variants if @only;
 
 my $locations = '';
 my $n = 0;
@@ -212,6 +226,11 @@ for my $v (@variants) {
 
     $locations .= "    location $path/ {\n        $conf\n$pass    }\n";
 }
+
+# names on the command line: these alone are measured
+
+@variants = grep { my $v = $_; $v->[0] eq 'bare'
+                   || grep { $v->[0] =~ /\Q$_/ } @only } @variants if @only;
 
 spew('sync.conf', "load_module $build/ngx_http_sync_module.so;\n"
      . "worker_cpu_affinity 01;\npid $dir/sync.pid;\n$common" . <<"END");
@@ -245,10 +264,15 @@ sub worker {
     };
 }
 
+# microseconds of CPU, and the part of them outside the kernel (in ticks)
+
 sub cpu {
     my ($pid) = @_;
 
-    return (split ' ', slurp("/proc/$pid/schedstat"))[0] / 1000;
+    my ($user, $system) = (split ' ', slurp("/proc/$pid/stat"))[13, 14];
+
+    return ((split ' ', slurp("/proc/$pid/schedstat"))[0] / 1000, $user,
+            $system);
 }
 
 END {
@@ -271,7 +295,7 @@ sub script {
     my ($name, $conf, $opt, $path) = @$v;
     my %h = ('Content-Type' => 'application/json', 'X-Client' => 'bench');
 
-    $h{Host} = $conf ? 'bench.sync.example' : 'bench';
+    $h{Host} = ($opt->{host} || 'bench') . '.sync.example';
     $h{Authorization} = "Bearer $token" if $opt->{token};
     $h{'X-API-Key'} = 'bench-api-key-0123456789' if $opt->{apikey};
 
@@ -306,7 +330,7 @@ sub one {
 
     my ($name, $conf, $opt, $path) = @$v;
     my @h = ('-H', 'Content-Type: application/json', '-H', 'X-Client: bench',
-             '-H', 'Host: bench.sync.example');
+             '-H', 'Host: ' . ($opt->{host} || 'bench') . '.sync.example');
 
     push @h, '-H', "Authorization: Bearer $token" if $opt->{token};
     push @h, '-H', 'X-API-Key: bench-api-key-0123456789' if $opt->{apikey};
@@ -318,7 +342,7 @@ sub one {
     return join('', <$curl>), "\n", qx(tail -n 3 $dir/error.log);
 }
 
-my %us;
+my (%us, %user);
 
 for my $round (0 .. $rounds) {
     for my $v (@variants) {
@@ -327,10 +351,11 @@ for my $round (0 .. $rounds) {
         my $lua = script($v);
         my $time = $round ? $seconds : 1;      # round 0 warms up
 
-        my $before = cpu(worker($which));
-        my $out = qx(taskset 1 wrk -t1 -c64 -d${time}s -s $lua \\
+        my @before = cpu(worker($which));
+        my $out = qx(taskset 2 wrk -t1 -c64 -d${time}s -s $lua \\
                      http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
-        my $spent = cpu(worker($which)) - $before;
+        my @after = cpu(worker($which));
+        my ($spent, $user, $system) = map { $after[$_] - $before[$_] } 0 .. 2;
 
         my ($bad, $all) = $out =~ /BAD (\d+) ALL (\d+)/
             or die "wrk says:\n$out";
@@ -340,7 +365,11 @@ for my $round (0 .. $rounds) {
         die "$name: $bad of $all answers are errors\n", one($v)
             if $bad > $all / 100 || $all == 0;
 
-        push @{ $us{$name} }, $spent / $all if $round;
+        next if !$round;
+
+        push @{ $us{$name} }, $spent / $all;
+        push @{ $user{$name} },
+             $spent / $all * $user / ($user + $system || 1);
     }
 }
 
@@ -348,14 +377,14 @@ sub median { my @s = sort { $a <=> $b } @_; return $s[$#s / 2] }
 
 my $bare = median(@{ $us{bare} });
 
-printf "%-22s %10s %10s %8s\n", 'CPU of the worker', 'us/request', 'added',
-       'of bare';
+printf "%-22s %10s %8s %8s %8s\n", 'CPU of the worker', 'us/request', 'added',
+       'of bare', 'user';
 
 for my $v (@variants) {
     my $us = median(@{ $us{$v->[0]} });
 
-    printf "%-22s %10.2f %10.2f %7.1f%%\n", $v->[0], $us, $us - $bare,
-           100 * $bare / $us;
+    printf "%-22s %10.2f %8.2f %7.1f%% %8.2f\n", $v->[0], $us, $us - $bare,
+           100 * $bare / $us, median(@{ $user{$v->[0]} });
 }
 
 printf "\n%d rounds of %d s; order %d bytes\n", $rounds, $seconds,

@@ -6,6 +6,8 @@
 
 #include "ngx_http_sync_core.h"
 
+#include <malloc.h>
+
 
 static void *ngx_http_sync_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -27,6 +29,9 @@ static char *ngx_http_sync_deadline(ngx_conf_t *cf, ngx_command_t *cmd,
 #define NGX_HTTP_SYNC_DEADLINE      60000
 #define NGX_HTTP_SYNC_BUFFERS       (64 * 1024 * 1024)
 #define NGX_HTTP_SYNC_BUFFERS_MIN   (256 * 1024)
+
+#define NGX_HTTP_SYNC_HEAP_KEPT     (32 * 1024 * 1024)
+#define NGX_HTTP_SYNC_HEAP_LARGE    (4 * 1024 * 1024)
 
 
 static ngx_command_t  ngx_http_sync_commands[] = {
@@ -387,10 +392,31 @@ ngx_http_sync_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_sync_init_process(ngx_cycle_t *cycle)
 {
+#if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_THRESHOLD)
+    ngx_http_sync_main_conf_t  *smcf;
+#endif
+
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
         return NGX_OK;
     }
+
+#if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_THRESHOLD)
+
+    /*
+     * A turn of the event loop takes the memory of its requests and gives it
+     * back.  At 128K glibc returns the top of the heap to the kernel and takes
+     * it again in the next turn: two to three page faults a request.
+     */
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_sync_module);
+
+    if (smcf != NULL && smcf->used) {
+        (void) mallopt(M_TRIM_THRESHOLD, NGX_HTTP_SYNC_HEAP_KEPT);
+        (void) mallopt(M_MMAP_THRESHOLD, NGX_HTTP_SYNC_HEAP_LARGE);
+    }
+
+#endif
 
     return ngx_http_sync_metrics_init_process(cycle);
 }
