@@ -474,6 +474,18 @@ ngx_http_sync_dry_run_shown(ngx_http_sync_ctx_t *ctx, ngx_table_elt_t *h)
 {
     ngx_str_t  *name;
 
+    /* the header of a credential is one, whatever else its name means */
+
+    if (ctx->route.connector != SYNC_DOC_NONE
+        && ctx->route.c.credentials == SYNC_CREDENTIALS_API_KEY
+        && h->key.len == ctx->route.c.key_header.len
+        && ngx_strncasecmp(h->key.data, ctx->route.c.key_header.data,
+                           h->key.len)
+           == 0)
+    {
+        return 0;
+    }
+
     for (name = ngx_http_sync_debug_shown; name->len; name++) {
         if (h->key.len == name->len
             && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
