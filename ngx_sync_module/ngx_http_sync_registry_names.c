@@ -11,6 +11,8 @@
 
 static ngx_int_t ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, const sync_doc_t *doc, char **error);
+static ngx_int_t ngx_http_sync_slot_alone(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_str_t *id, char **error);
 static ngx_int_t ngx_http_sync_slot_name(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, char kind, ngx_str_t *name, char **error);
 
@@ -111,7 +113,9 @@ ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
     name.len = s.len;
     name.data = s.data;
 
-    if (ngx_http_sync_slot_name(reg, slot, 'i', &name, error) != NGX_OK) {
+    if (ngx_http_sync_slot_alone(reg, slot, &name, error) != NGX_OK
+        || ngx_http_sync_slot_name(reg, slot, 'i', &name, error) != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -128,6 +132,47 @@ ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
                                                     : NULL);
             return NGX_DECLINED;
         }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A proof may name a tenant by its name or by its id: no tenant's id may be
+ * another one's name.  Who has both already keeps them.
+ */
+
+static ngx_int_t
+ngx_http_sync_slot_alone(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_str_t *id, char **error)
+{
+    ngx_str_t             *name;
+    ngx_http_sync_node_t  *n;
+
+    if (slot->tenant != NULL) {
+        return NGX_OK;
+    }
+
+    n = ngx_http_sync_table_find(&reg->slots, id);
+
+    if (n != NULL && n->value != slot) {
+        slot->contested = 1;
+        *error = ngx_http_sync_text("at \"/id\": id \"%.*s\" is the name of "
+                                    "another tenant; choose another id "
+                                    "(conflict)", (int) id->len, id->data);
+        return NGX_DECLINED;
+    }
+
+    name = &slot->node.key;
+    n = ngx_http_sync_table_find(&reg->ids, name);
+
+    if (n != NULL && n->value != slot) {
+        slot->contested = 1;
+        *error = ngx_http_sync_text("at \"/tenant\": name \"%.*s\" is the id "
+                                    "of another tenant; choose another name "
+                                    "(conflict)", (int) name->len, name->data);
+        return NGX_DECLINED;
     }
 
     return NGX_OK;
