@@ -30,6 +30,7 @@ static ngx_int_t ngx_http_sync_entity_operation(ngx_http_request_t *r,
     ngx_uint_t object);
 static ngx_int_t ngx_http_sync_entity_allowed(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_uint_t ngx_http_sync_entity_proofs(ngx_http_request_t *r);
 
 static void *ngx_http_sync_entity_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_entity_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -287,6 +288,10 @@ ngx_http_sync_entity_raw(ngx_http_request_t *r, ngx_str_t *at, ngx_str_t *id)
     u_char     *p, *last, *slash, *dst, *src;
     ngx_str_t   head;
 
+    if (!r->valid_unparsed_uri) {
+        return NGX_DECLINED;
+    }
+
     last = r->unparsed_uri.data + r->unparsed_uri.len;
     slash = NULL;
 
@@ -401,8 +406,25 @@ ngx_http_sync_entity_allowed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_str_t          e, o;
     sync_doc_client_t  client;
 
+    static ngx_str_t  challenge = ngx_string("Bearer realm=\"sync\"");
+
     if (ctx->principal.proof == NGX_HTTP_SYNC_PROOF_NONE) {
-        return NGX_OK;
+
+        if (!ngx_http_sync_entity_proofs(r)) {
+            return NGX_OK;
+        }
+
+        /* "optional": else a client could more by keeping its proof back */
+
+        if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED,
+                                     "unauthenticated", "A proof is needed",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "nobody was granted anything here, a "
+                                     "client may be");
     }
 
     if (ctx->tenant.doc != NULL
@@ -428,6 +450,21 @@ ngx_http_sync_entity_allowed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                  NGX_HTTP_SYNC_BUSINESS,
                                  "\"%V\" of \"%V\" is not among what this "
                                  "client was granted", &o, &e);
+}
+
+
+/* Does this location ask who it is? */
+
+static ngx_uint_t
+ngx_http_sync_entity_proofs(ngx_http_request_t *r)
+{
+    ngx_http_sync_main_conf_t   *smcf;
+    const ngx_http_sync_step_t  *auth;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+    auth = smcf->steps[NGX_HTTP_SYNC_STEP_AUTH];
+
+    return auth != NULL && auth->enabled(r);
 }
 
 
@@ -513,6 +550,17 @@ ngx_http_sync_entity_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
                              "$sync_upstream_uri\"");
         return NGX_ERROR;
     }
+
+    /*
+     * A connector is named by a tenant's document: it may not lead NGINX to
+     * another location, nor slow it down or change how it holds an answer.
+     */
+
+    u->ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
+                         |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
+                         |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
+                         |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
+                         |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET;
 
     return NGX_OK;
 }
