@@ -8,12 +8,10 @@
 #include "ngx_http_sync_core.h"
 
 
-static ngx_uint_t ngx_http_sync_is_header(ngx_table_elt_t *h,
-    ngx_str_t *name);
 static void ngx_http_sync_point_header_in(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static void ngx_http_sync_drop_header_in(ngx_http_request_t *r,
-    ngx_list_part_t *part, ngx_uint_t i);
+    ngx_table_elt_t *h);
 static ngx_int_t ngx_http_sync_trace_header(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static size_t ngx_http_sync_ascii(u_char *dst, ngx_str_t *s);
@@ -64,7 +62,7 @@ ngx_http_sync_header_in(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_sync_is_header(ngx_table_elt_t *h, ngx_str_t *name)
 {
     return h->key.len == name->len
@@ -85,10 +83,9 @@ ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
     while (part != NULL) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; /* void */ ) {
+        for (i = 0; i < part->nelts; i++) {
 
             if (!ngx_http_sync_is_header(&h[i], name)) {
-                i++;
                 continue;
             }
 
@@ -96,11 +93,10 @@ ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
                 h[i].value = *value;
                 value = NULL;
                 ngx_http_sync_point_header_in(r, &h[i]);
-                i++;
                 continue;
             }
 
-            ngx_http_sync_drop_header_in(r, part, i);
+            ngx_http_sync_drop_header_in(r, &h[i]);
         }
 
         part = part->next;
@@ -206,11 +202,20 @@ ngx_int_t
 ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
+    return ngx_http_sync_push_header(r, name, value) != NULL ? NGX_OK
+                                                             : NGX_ERROR;
+}
+
+
+ngx_table_elt_t *
+ngx_http_sync_push_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
     ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
@@ -219,7 +224,7 @@ ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
     h->key = *name;
     h->value = *value;
 
-    return NGX_OK;
+    return h;
 }
 
 
@@ -255,45 +260,35 @@ ngx_http_sync_strip_headers_in(ngx_http_request_t *r, ngx_str_t *prefix)
     for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; /* void */ ) {
+        for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].key.len < prefix->len
-                || ngx_strncasecmp(h[i].key.data, prefix->data, prefix->len)
-                   != 0)
+            if (h[i].key.len >= prefix->len
+                && ngx_strncasecmp(h[i].key.data, prefix->data, prefix->len)
+                   == 0)
             {
-                i++;
-                continue;
+                ngx_http_sync_drop_header_in(r, &h[i]);
             }
-
-            ngx_http_sync_drop_header_in(r, part, i);
         }
     }
 }
 
 
 /*
- * proxy_pass sends whatever stands in the list: the last element of the part
- * takes the place, and what pointed at it is pointed anew.
+ * proxy_pass sends whatever stands in the list, NGINX points at its elements
+ * and reads the first one of a part that has become empty: so nothing moves.
+ * What goes becomes a header of this hop, which no proxy sends on.
  */
 
 static void
-ngx_http_sync_drop_header_in(ngx_http_request_t *r, ngx_list_part_t *part,
-    ngx_uint_t i)
+ngx_http_sync_drop_header_in(ngx_http_request_t *r, ngx_table_elt_t *h)
 {
-    ngx_table_elt_t  *h, gone;
+    h->hash = 0;
+    ngx_http_sync_point_header_in(r, h);
 
-    h = part->elts;
-
-    gone.key = h[i].key;
-    gone.hash = 0;
-    ngx_http_sync_point_header_in(r, &gone);
-
-    part->nelts--;
-
-    if (i < part->nelts) {
-        h[i] = h[part->nelts];
-        ngx_http_sync_point_header_in(r, &h[i]);
-    }
+    ngx_str_set(&h->key, "Keep-Alive");
+    h->lowcase_key = (u_char *) "keep-alive";
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    ngx_str_set(&h->value, "");
 }
 
 
