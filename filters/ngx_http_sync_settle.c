@@ -259,6 +259,10 @@ ngx_http_sync_settle_fenced(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             h[i].hash = 0;
         }
 
+        r->headers_out.location = NULL;
+        r->headers_out.content_encoding = NULL;
+        r->headers_out.etag = NULL;
+
         if (ngx_http_sync_record_read(r, &entry->record, &status, &type,
                                       &body)
             == NGX_OK)

@@ -18,9 +18,10 @@
 
 
 /*
- * version, flags (bit 0: sealed), key generation, reserved; then status,
- * number of headers and length of the body, most significant byte first; each
- * header as two lengths and two strings; the body.
+ * version, flags (bit 0: sealed), key generation, hints (bit 0: NGINX makes
+ * Location absolute); then status, number of headers and length of
+ * the body, most significant byte first; each header as two lengths and two
+ * strings; the body.
  */
 
 #define NGX_HTTP_SYNC_RECORD_HEAD     12
@@ -105,14 +106,16 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             *p++ = NGX_HTTP_SYNC_RECORD_VERSION;
             *p++ = 0;
             *p++ = 0;
-            *p++ = 0;
+            *p++ = r->headers_out.location != NULL
+                   && r->headers_out.location->hash;
             p = ngx_http_sync_put16(p, status);
             p = ngx_http_sync_put16(p, n);
             p = ngx_http_sync_put32(p, trimmed ? 0 : ctx->answer.body.len);
         }
 
-        if (r->headers_out.content_type.len) {
-
+        if (r->headers_out.content_type.len
+            && r->headers_out.content_type.len <= 0xffff)
+        {
             if (pass == 0) {
                 n++;
                 len += 4 + ngx_http_sync_content_type.len
@@ -214,9 +217,14 @@ ngx_int_t
 ngx_http_sync_record_read(ngx_http_request_t *r, ngx_str_t *record,
     ngx_uint_t *status, ngx_str_t *type, ngx_str_t *body)
 {
-    u_char      *p, *last;
-    ngx_str_t    name, value;
-    ngx_uint_t   i, n;
+    u_char           *p, *last;
+    ngx_str_t         name, value;
+    ngx_uint_t        i, n;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  content_encoding = ngx_string("Content-Encoding");
+    static ngx_str_t  etag = ngx_string("ETag");
+    static ngx_str_t  location = ngx_string("Location");
 
     p = record->data;
     last = p + record->len;
@@ -261,8 +269,23 @@ ngx_http_sync_record_read(ngx_http_request_t *r, ngx_str_t *record,
             continue;
         }
 
-        if (ngx_http_sync_add_header(r, &name, &value) != NGX_OK) {
+        h = ngx_http_sync_push_header(r, &name, &value);
+        if (h == NULL) {
             return NGX_ERROR;
+        }
+
+        /* where NGINX' filters look for them */
+
+        if (ngx_http_sync_is_header(h, &content_encoding)) {
+            r->headers_out.content_encoding = h;
+
+        } else if (ngx_http_sync_is_header(h, &etag)) {
+            r->headers_out.etag = h;
+
+        } else if (record->data[3] & 1
+                   && ngx_http_sync_is_header(h, &location))
+        {
+            r->headers_out.location = h;
         }
     }
 
