@@ -533,6 +533,10 @@ ngx_http_sync_emit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    /* its filter of the body stands before ours and has seen nothing */
+
+    r->allow_ranges = 0;
+
     rc = ngx_http_next_header_filter(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK) {
