@@ -48,6 +48,13 @@ ngx_http_sync_classify_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     a = &ctx->answer;
 
+    if (!a->own && a->received && a->received < NGX_HTTP_OK) {
+
+        /* NGINX takes an interim answer for the last one */
+
+        a->truncated = 1;
+    }
+
     if (!a->own && !a->truncated && (a->received || r->upstream == NULL)) {
         a->outcome = ngx_http_sync_classify_status(ctx, a->received
                                                        ? a->received
