@@ -337,6 +337,7 @@ struct ngx_http_sync_ctx_s {
     unsigned                     waiting:1;  /* for ngx_http_sync_wake() */
     unsigned                     reading:1;  /* the body */
     unsigned                     parked:1;   /* and it comes later */
+    unsigned                     body_charged:1;
     unsigned                     sent:1;     /* a byte may have gone upstream */
     unsigned                     connected:1;
     unsigned                     expired:1;  /* the deadline is over */

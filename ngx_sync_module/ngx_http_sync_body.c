@@ -68,8 +68,12 @@ ngx_http_sync_read_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         /* twice: the body and its tape; a chunked body is charged later */
 
-        if (size > 0 && ngx_http_sync_charge(ctx, 2 * size) != NGX_OK) {
-            goto busy;
+        if (size > 0) {
+            if (ngx_http_sync_charge(ctx, 2 * size) != NGX_OK) {
+                goto busy;
+            }
+
+            ctx->body_charged = 1;
         }
 
         ctx->reading = 1;
@@ -157,7 +161,9 @@ ngx_http_sync_gather(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
-    if (r->headers_in.content_length_n < 0
+    /* NGINX counts a chunked body in content_length_n while it comes */
+
+    if (!ctx->body_charged
         && ngx_http_sync_charge(ctx, 2 * size) != NGX_OK)
     {
         return NGX_DECLINED;
