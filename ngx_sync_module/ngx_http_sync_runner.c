@@ -445,6 +445,11 @@ ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     ctx->conf = r->loc_conf;
 
+    /* a body that could not be read is what led here, by error_page */
+
+    ctx->reading = 0;
+    ctx->parked = 0;
+
     if (ctx->deadline.timer_set || ctx->expired) {
         return;
     }
