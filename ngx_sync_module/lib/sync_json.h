@@ -160,9 +160,9 @@ typedef struct {
     unsigned char  *pos;
     unsigned char  *end;
     size_t          max;
-    uint8_t         comma;           /* the next value needs a comma first */
-    uint8_t         full;            /* over max: sync_json_end says NO */
-    uint8_t         fault;           /* no memory */
+    uint32_t        comma;           /* the next value needs a comma first */
+    uint32_t        full;            /* over max: sync_json_end says NO */
+    uint32_t        fault;           /* no memory */
 } sync_json_out_t;
 
 /* hint: bytes expected; max: bytes allowed, 0 for 16 MiB. */
