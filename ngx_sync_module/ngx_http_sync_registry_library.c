@@ -19,7 +19,8 @@ typedef struct {
 static sync_rc_t ngx_http_sync_map_base(sync_map_loader_t *loader,
     sync_str_t name, sync_arena_t *arena, sync_str_t *text, sync_error_t *err);
 static ngx_int_t ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
-    ngx_http_sync_file_t *f, ngx_str_t *text, char **error);
+    ngx_http_sync_file_t *f, ngx_str_t *text, ngx_http_sync_stamp_t *stamp,
+    char **error);
 
 
 #define NGX_HTTP_SYNC_SCRATCH  4096
@@ -89,7 +90,7 @@ ngx_http_sync_file_look(ngx_http_sync_registry_t *reg,
     ngx_memzero(digest, sizeof(digest));
     there = 0;
 
-    if (ngx_http_sync_file_text(reg, f, &text, &error) == NGX_OK) {
+    if (ngx_http_sync_file_text(reg, f, &text, &f->stamp, &error) == NGX_OK) {
         sync_sha256(text.data, text.len, digest);
         sync_wipe(text.data, text.len);
         free(text.data);
@@ -142,7 +143,7 @@ ngx_http_sync_file_map(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f,
 
     f->map_version = f->version;
 
-    if (ngx_http_sync_file_text(reg, f, &text, &f->map_error) != NGX_OK) {
+    if (ngx_http_sync_file_text(reg, f, &text, NULL, &f->map_error) != NGX_OK) {
         return f->map_error != NULL ? NGX_DECLINED : NGX_ERROR;
     }
 
@@ -221,7 +222,7 @@ ngx_http_sync_map_base(sync_map_loader_t *loader, sync_str_t name,
         return SYNC_FAULT;
     }
 
-    if (ngx_http_sync_file_text(l->reg, f, &t, &error) != NGX_OK) {
+    if (ngx_http_sync_file_text(l->reg, f, &t, NULL, &error) != NGX_OK) {
         if (error == NULL) {
             return SYNC_FAULT;
         }
@@ -262,7 +263,7 @@ ngx_http_sync_file_keys(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f,
 
     f->keys_version = f->version;
 
-    if (ngx_http_sync_file_text(reg, f, &text, &f->keys_error) != NGX_OK) {
+    if (ngx_http_sync_file_text(reg, f, &text, NULL, &f->keys_error) != NGX_OK) {
         return f->keys_error != NULL ? NGX_DECLINED : NGX_ERROR;
     }
 
@@ -310,17 +311,20 @@ ngx_http_sync_file_keys(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f,
 
 
 /*
- * The content of a library file, by malloc; notes the state it was read in.
- * NGX_OK, or NGX_DECLINED with an error by malloc (NULL: no memory).
+ * The content of a library file, by malloc.  Only who judges by it whether
+ * the file has changed notes the stamp: a reader in between would hide the
+ * change from the next scan.  NGX_OK, or NGX_DECLINED with an error by malloc (NULL: no memory).
  */
 
 static ngx_int_t
 ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
-    ngx_http_sync_file_t *f, ngx_str_t *text, char **error)
+    ngx_http_sync_file_t *f, ngx_str_t *text, ngx_http_sync_stamp_t *stamp,
+    char **error)
 {
-    char        *path;
-    ngx_int_t    rc;
-    const char  *why;
+    char                   *path;
+    ngx_int_t               rc;
+    const char             *why;
+    ngx_http_sync_stamp_t   ignored;
 
     *error = NULL;
 
@@ -337,7 +341,8 @@ ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
     }
 
     rc = ngx_http_sync_read(path, (char *) reg->library.data,
-                            NGX_HTTP_SYNC_LIBRARY_MAX, text, &f->stamp, &why);
+                            NGX_HTTP_SYNC_LIBRARY_MAX, text,
+                            stamp != NULL ? stamp : &ignored, &why);
 
     if (rc != NGX_OK) {
         *error = ngx_http_sync_text("\"%s\" cannot be read: %s", path, why);
