@@ -98,6 +98,8 @@ $t->http(<<'CONF');
             proxy_pass  http://$sync_upstream$sync_upstream_uri;
         }
 
+        location /plain/ { proxy_pass http://erp; }
+
         location /inside/ { internal; return 200 "inside"; }
     }
 CONF
@@ -182,6 +184,24 @@ is(get('/v1/orders/alias', 'X-API-Key' => $crm)->{status}, 200, 'rewritten');
 is(last_of()->{uri}, '/orders/4711', 'the id is of the rewritten path');
 is(get('/v1/orders/a%2Fb', 'X-API-Key' => $crm)->{status}, 200, 'not rewritten');
 is(last_of()->{uri}, '/orders/a%2Fb', 'the id is of the path as sent');
+
+# NGINX keeps 20 headers in a row: one that begins the next row and is dropped
+# is gone as well
+
+for my $n (19 .. 22) {
+    my @fill = map { "X-Fill-$_: $_\r\n" } 1 .. $n - 4;
+
+    $t->raw("GET /plain/$n HTTP/1.1\r\nHost: acme.test\r\n"
+            . "Connection: close\r\nX-Correlation-ID: c1\r\n"
+            . 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-'
+            . "b7ad6b7169203331-01\r\n" . join('', @fill)
+            . "X-Sync-Tenant: t_beta\r\n\r\n");
+
+    my $h = last_of()->{h};
+
+    is($h->{'x-sync-tenant'}, undef, "X-Sync-* behind $n headers does not go on");
+    is($h->{'x-fill-' . ($n - 4)}, $n - 4, 'what stands before it does');
+}
 
 # a dry run shows no credential, whatever the header is used for besides
 
