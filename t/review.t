@@ -43,7 +43,8 @@ $t->http(<<'CONF');
     sync_secret   file:%%TESTDIR%%/master.key;
     sync_buffers  256k;
 
-    proxy_http_version  1.1;
+    proxy_http_version         1.1;
+    proxy_ignore_client_abort  on;
     client_body_buffer_size      512k;
     large_client_header_buffers  4 16k;
 
