@@ -144,7 +144,7 @@ test-storm: build
 test-asan: deps
 	@tools/build/deps dpkg-dev
 	@tools/build/asan $(out)/asan
-	@$(MAKE) --no-print-directory -j$(JOBS) units
+	@$(MAKE) --no-print-directory -j$(JOBS) units lib-tools
 	@SYNC_STATIC=1 SYNC_NGINX=$(out)/asan/nginx/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=1 \
 	    $(PROVE) $(unit_bins) t/asan/canary.t $(sort $(wildcard t/*.t))

@@ -11,6 +11,10 @@
 
 #include "ngx_http_sync_core.h"
 
+#if (NGX_DEBUG_PALLOC)
+#include <malloc.h>
+#endif
+
 
 typedef struct {
     const char  *name;
@@ -352,8 +356,18 @@ ngx_http_sync_cache_key(ngx_conf_t *cf, ngx_module_t *module,
         goto failed;
     }
 
+#if (NGX_DEBUG_PALLOC)
+
+    /* there is a piece of the heap for each allocation */
+
+    size = malloc_usable_size(conf);
+
+#else
+
     size = conf > (u_char *) pool && conf < pool->d.last
            ? pool->d.last - conf : 0;
+
+#endif
 
     if (cmd->set(&scratch, cmd, conf) != NGX_CONF_OK) {
         goto failed;
