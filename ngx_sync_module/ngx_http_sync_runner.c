@@ -29,6 +29,12 @@ static ngx_msec_t ngx_http_sync_asked_budget(ngx_http_request_t *r,
 
 #define NGX_HTTP_SYNC_CUT_AGAIN  50      /* ms */
 
+/* The steps that let nobody through who has not been asked. */
+
+#define NGX_HTTP_SYNC_PROOFS                                                  \
+    (1u << NGX_HTTP_SYNC_STEP_TENANT | 1u << NGX_HTTP_SYNC_STEP_AUTH          \
+     | 1u << NGX_HTTP_SYNC_STEP_ADMIT | 1u << NGX_HTTP_SYNC_STEP_SCOPE)
+
 
 /* The first and the last step of each stage. */
 
@@ -391,6 +397,10 @@ ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     const ngx_http_sync_step_t *step, ngx_int_t rc)
 {
     ngx_uint_t  level;
+
+    /* error_page may lead back to this location: refused is not done */
+
+    ctx->done &= ~(1u << step->order & NGX_HTTP_SYNC_PROOFS);
 
     if (rc == NGX_ERROR) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -124,6 +124,8 @@ $t->http($shared . <<'CONF');
                               proxy_pass http://up; }
         location /page/     { error_page 401 = @page;
                               proxy_pass http://up; }
+        location /same/     { error_page 401 = /same/page;
+                              proxy_pass http://up; }
         location @page      { sync_auth off; return 200 "page\n"; }
         location /mirrored/ { sync_auth off; mirror /both/;
                               proxy_pass http://up; }
@@ -432,6 +434,7 @@ is(as_tenant('beta'), 403, 'but not to another');
 is(ask('/asked/')->{status}, 403, 'a subrequest does not enter');
 is(ask('/mirrored/')->{status}, 200, 'what a mirror is refused is its own');
 is(status('/page/', 'a.b.c'), 200, 'error_page wins');
+is(status('/same/', 'a.b.c'), 401, 'and leads to no place that refuses');
 
 $r = $t->request('HEAD', '/token/', host => 'acme.test');
 is("$r->{status}$r->{body}", 401, 'HEAD has no body');

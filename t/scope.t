@@ -74,6 +74,8 @@ $t->http($shared . <<'CONF');
         location /key/claim/ { sync_tenant host; sync_auth api_key;
                             sync_scope off; sync_require role admin;
                             proxy_pass http://up; }
+        location /same/   { error_page 403 = /same/page;
+                            proxy_pass http://up; }
         location /page/   { error_page 403 = @page; proxy_pass http://up; }
         location /jump/   { error_page 404 = /any/; proxy_pass http://up; }
         location @page    { sync_scope off; sync_auth off;
@@ -194,6 +196,7 @@ is($t->request('GET', '/key/claim/', @key)->{status}, 403, 'no claims');
 
 $r = ask('GET', '/page/', {});
 is("$r->{status} $r->{body}", "200 page\n", 'error_page wins');
+is(ask('GET', '/same/', {})->{status}, 403, 'but not within the location');
 
 is(status('GET', '/jump/', { scope => 'orders:read' }), 403,
    'where a redirect leads, another scope is due');
