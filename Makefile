@@ -141,10 +141,10 @@ test: build
 test-storm: build
 	SYNC_STORM=1 $(PROVE) $(sort $(wildcard t/storm*.t))
 
-test-asan: deps
+test-asan: build
 	@tools/build/deps dpkg-dev
 	@tools/build/asan $(out)/asan
-	@$(MAKE) --no-print-directory -j$(JOBS) units lib-tools
+	@$(MAKE) --no-print-directory -j$(JOBS) units
 	@SYNC_STATIC=1 SYNC_NGINX=$(out)/asan/nginx/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=1 \
 	    $(PROVE) $(unit_bins) t/asan/canary.t $(sort $(wildcard t/*.t))

@@ -954,8 +954,24 @@ ngx_http_sync_send_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_http_sync_op_init(ctx, &slot->note_op);
     slot->note_op.handler = ngx_http_sync_note_handler;
 
-    (void) ctx->claim.store->ops->extend(ctx->claim.store, &slot->note_op,
-                                         &slot->note_hold);
+    if (ctx->claim.store->ops->extend(ctx->claim.store, &slot->note_op,
+                                      &slot->note_hold)
+        == NGX_OK
+        && slot->note_op.result == NGX_SYNC_STORE_FENCED)
+    {
+        /* the way here took longer than the lease: another one has the key */
+
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+        ngx_str_set(&ctx->claim.status, "in-progress");
+        ctx->problem.retry_after = 1;
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
+                                     "idempotency-in-progress",
+                                     "The same request is in progress",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the claim was taken over before "
+                                     "anything was sent");
+    }
 
     ctx->claim.lease_end = ngx_current_msec + slot->note_hold.lease;
 
