@@ -149,7 +149,7 @@ test-asan: build
 	    ASAN_OPTIONS=detect_leaks=1 \
 	    $(PROVE) $(unit_bins) t/asan/canary.t $(sort $(wildcard t/*.t))
 
-test-distros: deps
+test-distros: build
 	@tools/build/deps debootstrap
 	@tools/build/distros $(out)/distros trixie sid
 
