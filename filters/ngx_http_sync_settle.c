@@ -276,7 +276,6 @@ ngx_http_sync_settle_fenced(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             ctx->answer.replaced = 1;
             ctx->answer.own = 0;
             ctx->answer.over = 0;
-            ctx->claim.replayed = 1;
             ctx->verdict = "replayed";
             ngx_str_set(&ctx->claim.status, "replayed");
 

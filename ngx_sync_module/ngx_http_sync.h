@@ -184,7 +184,6 @@ typedef struct {
     uint64_t                 work;       /* left of the work counter */
     unsigned                 body_read:1;
     unsigned                 parsed:1;   /* source was tried */
-    unsigned                 in_file:1;  /* body came through a file */
     unsigned                 normalize:2;    /* the location's: off, on or
                                                 shadow; see _words.h */
 } ngx_http_sync_payload_t;
@@ -218,7 +217,6 @@ typedef struct {
     ngx_array_t             *keep;       /* of ngx_str_t: headers to keep */
     unsigned                 resolving:1;    /* taken from U: settled by
                                                 resolve_end() */
-    unsigned                 replayed:1;     /* the answer is a kept one */
 } ngx_http_sync_claim_ctx_t;
 
 
@@ -339,7 +337,6 @@ struct ngx_http_sync_ctx_s {
     unsigned                     parked:1;   /* and it comes later */
     unsigned                     body_charged:1;
     unsigned                     sent:1;     /* a byte may have gone upstream */
-    unsigned                     connected:1;
     unsigned                     expired:1;  /* the deadline is over */
     unsigned                     dry_run:1;
     unsigned                     counted:1;

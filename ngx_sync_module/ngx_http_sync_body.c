@@ -197,7 +197,6 @@ ngx_http_sync_gather(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
             continue;
         }
 
-        ctx->payload.in_file = 1;
         size = b->file_last - b->file_pos;
 
         n = ngx_read_file(b->file, p, size, b->file_pos);
