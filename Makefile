@@ -19,7 +19,7 @@ libs    := -ljansson -lssl -lcrypto -lpcre2-8
 PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
             libpcre2-dev perl libcryptx-perl libcrypt-jwt-perl \
             libjson-perl libcpanel-json-xs-perl ca-certificates curl \
-            nghttp2-client openssl
+            nghttp2-client openssl redis-server
 
 WARN    := -Wall -Wextra -Werror -Wno-unused-parameter
 CFLAGS  ?= -O2 -g
