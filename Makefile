@@ -17,7 +17,7 @@ lib     := ngx_sync_module/lib
 libs    := -ljansson -lssl -lcrypto -lpcre2-8
 
 PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
-            libpcre2-dev perl libcryptx-perl libcrypt-jwt-perl \
+            libpcre2-dev libhiredis-dev perl libcryptx-perl libcrypt-jwt-perl \
             libjson-perl libcpanel-json-xs-perl ca-certificates curl \
             nghttp2-client openssl redis-server
 

@@ -1,0 +1,337 @@
+
+/*
+ * A Redis client on the events of NGINX.
+ *
+ *     store  --  ngx_sync_redis_send(redis, tag, cmd)
+ *                    |
+ *     topology       which server has this tag: one, sentinels, a cluster
+ *                    |
+ *     connection     pipelined, first in first out, reconnects for ever
+ *
+ * hiredis reads the protocol and is named in ngx_sync_redis_conn.c alone;
+ * NGINX owns the socket, its timers and its TLS.  Everything here belongs to
+ * one worker.
+ *
+ * A command is a heap-allocated cell that holds its own bytes.  Who makes one
+ * gives it away by sending it; from then on it belongs to the topology or to
+ * the connection it waits in, and is freed after its handler has returned.
+ * Handlers are called from the event loop, never from within send().
+ */
+
+
+#ifndef NGX_SYNC_REDIS_H_INCLUDED_
+#define NGX_SYNC_REDIS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_event_connect.h>
+
+
+#define NGX_SYNC_REDIS_SHA_LEN   40
+
+/* Commands that wait for a connection, and those that wait in one: what is
+   beyond is refused at once. */
+#define NGX_SYNC_REDIS_PENDING   4096
+#define NGX_SYNC_REDIS_WAITING   65536
+#define NGX_SYNC_REDIS_BYTES     (64 * 1024 * 1024)
+
+
+typedef struct ngx_sync_redis_s         ngx_sync_redis_t;
+typedef struct ngx_sync_redis_conn_s    ngx_sync_redis_conn_t;
+typedef struct ngx_sync_redis_cmd_s     ngx_sync_redis_cmd_t;
+typedef struct ngx_sync_redis_reply_s   ngx_sync_redis_reply_t;
+typedef struct ngx_sync_redis_server_s  ngx_sync_redis_server_t;
+
+
+/* ---- replies ---- */
+
+typedef enum {
+    NGX_SYNC_REDIS_NIL = 0,      /* and what this version does not know */
+    NGX_SYNC_REDIS_STRING,
+    NGX_SYNC_REDIS_STATUS,
+    NGX_SYNC_REDIS_ERROR,        /* str: "WRONGTYPE Operation against ..." */
+    NGX_SYNC_REDIS_INTEGER,
+    NGX_SYNC_REDIS_ARRAY
+} ngx_sync_redis_reply_e;
+
+
+/* Lives until the handler returns. */
+
+struct ngx_sync_redis_reply_s {
+    ngx_sync_redis_reply_e       type;
+    int64_t                      integer;
+    ngx_str_t                    str;
+    ngx_uint_t                   n;
+    ngx_sync_redis_reply_t      *elts;
+};
+
+/* The error begins with this word (a literal). */
+#define ngx_sync_redis_is_error(reply, word)                                  \
+    ((reply)->type == NGX_SYNC_REDIS_ERROR                                    \
+     && (reply)->str.len >= sizeof(word) - 1                                  \
+     && ngx_strncmp((reply)->str.data, word, sizeof(word) - 1) == 0)
+
+
+/* ---- commands ---- */
+
+/* reply NULL: no answer; whether the command ran is not known. */
+typedef void (*ngx_sync_redis_handler_pt)(ngx_sync_redis_cmd_t *cmd,
+    ngx_sync_redis_reply_t *reply);
+
+
+/* A script goes by its SHA-1, and whole where the server does not have it. */
+
+typedef struct {
+    ngx_str_t                    name;       /* for logs */
+    ngx_str_t                    source;
+    u_char                       sha[NGX_SYNC_REDIS_SHA_LEN];
+} ngx_sync_redis_script_t;
+
+
+struct ngx_sync_redis_cmd_s {
+    ngx_queue_t                  queue;      /* where it waits */
+
+    ngx_sync_redis_handler_pt    handler;
+    void                        *data;       /* the caller's */
+
+    /*
+     * Called with the reply that comes after the deadline or a cancel, and
+     * with NULL where none will ever come; may be NULL.  data is NULL then:
+     * what it needs stands in extra.
+     */
+    ngx_sync_redis_handler_pt    late;
+
+    ngx_sync_redis_t            *redis;
+    ngx_sync_redis_conn_t       *conn;       /* where it waits, or NULL */
+    ngx_sync_redis_script_t     *script;     /* NULL: a plain command */
+
+    ngx_msec_t                   deadline;   /* of ngx_current_msec */
+    void                        *extra;      /* the caller's, aligned */
+
+    uint16_t                     slot;       /* the topology's: of its tag, */
+    uint16_t                     hops;       /* redirections so far */
+
+    unsigned                     again:1;    /* may be sent twice: it is sent
+                                                again on another connection */
+    unsigned                     asking:1;   /* ASKING goes before it */
+    unsigned                     greeting:1; /* before the others: AUTH */
+    unsigned                     left:1;     /* deadline passed, or canceled */
+
+    size_t                       rest;       /* script: where its keys begin */
+    size_t                       len;
+    size_t                       sent;
+    u_char                      *bytes;
+};
+
+
+/*
+ * A command of n arguments, copied; extra bytes are zeroed.  The caller sets
+ * handler, data, late and again; the deadline is set to redis->timeout from
+ * now.  NULL: no memory.
+ */
+ngx_sync_redis_cmd_t *ngx_sync_redis_command(ngx_sync_redis_t *redis,
+    ngx_str_t *args, ngx_uint_t n, size_t extra);
+
+/* A call of a script: args are nkeys keys, and then its arguments. */
+ngx_sync_redis_cmd_t *ngx_sync_redis_call(ngx_sync_redis_t *redis,
+    ngx_sync_redis_script_t *script, ngx_str_t *args, ngx_uint_t nkeys,
+    ngx_uint_t n, size_t extra);
+
+/* Fills sha from source. */
+void ngx_sync_redis_script_init(ngx_sync_redis_script_t *script);
+
+void ngx_sync_redis_free(ngx_sync_redis_cmd_t *cmd);
+
+/*
+ * Sends to the server of this tag; a tag is what stands between { and } in
+ * each key of the command.  NGX_OK: the handler is called later, exactly once.
+ * NGX_ERROR: there is no server, or too much waits; cmd is freed, the handler
+ * is not called.
+ */
+ngx_int_t ngx_sync_redis_send(ngx_sync_redis_t *redis, ngx_str_t *tag,
+    ngx_sync_redis_cmd_t *cmd);
+
+/* The handler is not called any more; late is, if there is one. */
+void ngx_sync_redis_cancel(ngx_sync_redis_cmd_t *cmd);
+
+
+/* ---- topology ---- */
+
+/*
+ * Where to connect to and as whom.  sockaddr may be set as late as in
+ * hooks->resolve.
+ */
+
+struct ngx_sync_redis_server_s {
+    struct sockaddr             *sockaddr;
+    socklen_t                    socklen;
+    ngx_str_t                    name;       /* for logs: "10.0.0.1:6379" */
+
+    ngx_str_t                    host;       /* as written, to be resolved */
+    in_port_t                    port;
+
+    ngx_str_t                    user;       /* empty: AUTH password */
+    ngx_str_t                    password;   /* empty: no AUTH */
+    ngx_uint_t                   db;         /* 0: no SELECT */
+
+    ngx_ssl_t                   *ssl;        /* NULL: plain */
+    ngx_str_t                    ssl_name;   /* SNI, and to be verified */
+};
+
+
+typedef struct {
+    ngx_str_t                    name;       /* "single", "sentinel", ... */
+
+    /* in a worker: opens what it wants to; and closes all */
+    ngx_int_t                  (*init_process)(ngx_sync_redis_t *redis,
+                                     ngx_cycle_t *cycle);
+    void                       (*exit_process)(ngx_sync_redis_t *redis);
+
+    /* as ngx_sync_redis_send() */
+    ngx_int_t                  (*send)(ngx_sync_redis_t *redis,
+                                     ngx_str_t *tag,
+                                     ngx_sync_redis_cmd_t *cmd);
+} ngx_sync_redis_topology_t;
+
+
+/* What sync_store names.  In cf->pool; what changes belongs to a worker. */
+
+struct ngx_sync_redis_s {
+    ngx_str_t                         label;     /* name= of the store */
+    ngx_msec_t                        timeout;   /* of a command */
+    const ngx_sync_redis_topology_t  *topology;
+    void                             *data;      /* the topology's */
+    unsigned                          cluster:1; /* keys of a command must
+                                                    share a slot */
+};
+
+
+/*
+ * Reads the address, args[0], and its parameters; sets topology, data and
+ * cluster of redis, whose label and timeout are set.  NGX_CONF_ERROR after
+ * having logged, or what is wrong.
+ */
+char *ngx_sync_redis_conf(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
+    ngx_sync_redis_t *redis);
+
+/* One server that never changes. */
+extern const ngx_sync_redis_topology_t  ngx_sync_redis_single;
+
+
+/* ---- connections ---- */
+
+typedef enum {
+    NGX_SYNC_REDIS_IDLE = 0,         /* nobody has asked for it yet */
+    NGX_SYNC_REDIS_RESOLVING,        /* hooks->resolve is at it */
+    NGX_SYNC_REDIS_CONNECTING,       /* TCP, TLS */
+    NGX_SYNC_REDIS_GREETING,         /* AUTH, SELECT, hooks->greet */
+    NGX_SYNC_REDIS_READY,
+    NGX_SYNC_REDIS_BACKOFF           /* lost, until the timer of retry */
+} ngx_sync_redis_state_e;
+
+
+/* What a topology has to say about its connections; each may be NULL. */
+
+typedef struct {
+
+    /* Before each connect: sets conn->server->sockaddr and then calls
+       ngx_sync_redis_conn_connect(), at once or later, or conn_fail(). */
+    void                       (*resolve)(ngx_sync_redis_conn_t *conn);
+
+    /* After AUTH and SELECT were sent: sends more commands with greeting set,
+       which must all be answered before the connection is ready.  A reply
+       that it does not like is ngx_sync_redis_conn_fail(). */
+    void                       (*greet)(ngx_sync_redis_conn_t *conn);
+
+    /* All was answered, what was pending is about to leave. */
+    void                       (*ready)(ngx_sync_redis_conn_t *conn);
+
+    /* Lost; before those who wait are told.  A retry is scheduled. */
+    void                       (*lost)(ngx_sync_redis_conn_t *conn);
+
+    /* An error for a command: NGX_OK, it was taken over (sent elsewhere,
+       kept); NGX_DECLINED, its handler gets it. */
+    ngx_int_t                  (*refused)(ngx_sync_redis_conn_t *conn,
+                                     ngx_sync_redis_cmd_t *cmd,
+                                     ngx_sync_redis_reply_t *reply);
+
+    /* A reply that no command waits for: a subscription. */
+    void                       (*push)(ngx_sync_redis_conn_t *conn,
+                                     ngx_sync_redis_reply_t *reply);
+} ngx_sync_redis_hooks_t;
+
+
+struct ngx_sync_redis_conn_s {
+    ngx_sync_redis_t                *redis;
+    ngx_sync_redis_server_t         *server;
+    const ngx_sync_redis_hooks_t    *hooks;
+    void                            *data;       /* the topology's */
+
+    ngx_sync_redis_state_e           state;
+    ngx_log_t                       *log;
+
+    ngx_peer_connection_t            peer;
+    void                            *reader;     /* redisReader */
+    ngx_pool_t                      *pool;       /* of one reply */
+
+    ngx_queue_t                      waiting;    /* sent, in order */
+    ngx_queue_t                      unsent;     /* to be sent, in order */
+    ngx_queue_t                      pending;    /* until it is ready */
+
+    ngx_uint_t                       nwaiting;   /* waiting and unsent */
+    ngx_uint_t                       npending;
+    ngx_uint_t                       ngreeting;
+    size_t                           nbytes;     /* of all of them */
+
+    ngx_event_t                      deadline;   /* the next of all of them */
+    ngx_event_t                      retry;
+    ngx_uint_t                       attempts;   /* failed in a row */
+    ngx_msec_t                       heard;      /* bytes last came */
+
+    unsigned                         closed:1;   /* for good */
+};
+
+
+/*
+ * server, hooks and data live as long as the connection.  It connects with the
+ * first command, or with ngx_sync_redis_conn_open(), and then for ever.
+ */
+ngx_sync_redis_conn_t *ngx_sync_redis_conn_create(ngx_sync_redis_t *redis,
+    ngx_sync_redis_server_t *server, const ngx_sync_redis_hooks_t *hooks,
+    void *data);
+void ngx_sync_redis_conn_open(ngx_sync_redis_conn_t *conn);
+
+/* As ngx_sync_redis_send(). */
+ngx_int_t ngx_sync_redis_conn_send(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+
+/* From resolve: the address is known. */
+void ngx_sync_redis_conn_connect(ngx_sync_redis_conn_t *conn);
+
+/* Closes, tries again later; who waits is told, but not within this call. */
+void ngx_sync_redis_conn_fail(ngx_sync_redis_conn_t *conn, const char *why);
+
+/* Closes and frees; who waits is told, but not within this call. */
+void ngx_sync_redis_conn_destroy(ngx_sync_redis_conn_t *conn);
+
+/* Takes out of the connection what is pending and never was sent, in order:
+   for a topology that knows a better place. */
+void ngx_sync_redis_conn_take(ngx_sync_redis_conn_t *conn,
+    ngx_queue_t *cmds);
+
+
+/* ---- TLS: ngx_sync_redis_tls.c ---- */
+
+/*
+ * TCP stands: shakes hands as server->ssl says and calls
+ * ngx_sync_redis_conn_greet(), or ngx_sync_redis_conn_fail().
+ */
+void ngx_sync_redis_tls_handshake(ngx_sync_redis_conn_t *conn);
+
+/* The way is open: AUTH, SELECT, hooks->greet. */
+void ngx_sync_redis_conn_greet(ngx_sync_redis_conn_t *conn);
+
+
+#endif /* NGX_SYNC_REDIS_H_INCLUDED_ */
