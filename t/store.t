@@ -45,6 +45,7 @@ CONF
     subtest "$store->{name}: retention" => \&retention;
     subtest "$store->{name}: the sweeper" => \&sweeper;
     subtest "$store->{name}: limits" => \&limits;
+    subtest "$store->{name}: counts of a window" => \&counts;
     subtest "$store->{name}: leases of tokens" => \&tokens;
     subtest "$store->{name}: slots" => \&slots;
     subtest "$store->{name}: seen" => \&seen;
@@ -591,6 +592,68 @@ sub limits {
         if !$store->{again};
     sleep 0.06;
     says('OK', 'in time', 'limit_take', key => 't', %l);
+}
+
+
+# so many in all until a window is over, and nothing comes back before
+
+sub counts {
+    my %w = (burst => 3, window => 60000);
+
+    my $ok = says('OK', 'two of three', 'limit_take', key => 'w1', %w,
+                  cost => 2);
+    is($ok->{answers}[0]{remaining}, 1, 'one is left');
+
+    my $reset = $ok->{answers}[0]{reset};
+    ok($reset > 55_000_000 && $reset <= 60_000_000, 'until the window ends');
+
+    my $no = says('NO', 'not two more', 'limit_take', key => 'w1', %w,
+                  cost => 2);
+    is($no->{answers}[0]{remaining}, 1, 'one is still there');
+    ok($no->{answers}[0]{retry} > 55_000_000, 'the others in the next window');
+    is(op('limit_take', key => 'w1', %w, cost => 4)->{answers}[0]{retry}, -1,
+       'more than there are, never');
+
+    says('OK', 'given back', 'limit_refund', key => 'w1', %w);
+    says('OK', 'two again', 'limit_take', key => 'w1', %w, cost => 2);
+    says('NO', 'and no more', 'limit_take', key => 'w1', %w);
+    is(op('limit_take', key => 'w1', %w, cost => 0)->{answers}[0]{remaining},
+       0, 'a look');
+
+    # beside a bucket, in a group
+
+    my %g = (key => 'wb,wc', burst => '5,2', window => '0,60000', count => 1,
+             per => 60000);
+
+    $ok = says('OK', 'a bucket and a count', 'limit_take', %g);
+    is(join(' ', map { $_->{remaining} } @{ $ok->{answers} }), '4 1',
+       'each is charged');
+    says('OK', 'again', 'limit_take', %g);
+    $no = says('NO', 'until the count is used up', 'limit_take', %g);
+    is($no->{refused}, 1, 'which is named');
+    is($no->{answers}[0]{remaining}, 3, 'and the bucket keeps what it has');
+
+    # leased
+
+    my $lease = says('OK', 'a lease of a count', 'lease_take', key => 'wl',
+                     burst => 10, window => 60000, wanted => 20,
+                     nonce => 'w', lease => 5000);
+    is($lease->{tokens}, 10, 'all there are');
+    says('NO', 'no more', 'lease_take', key => 'wl', burst => 10,
+         window => 60000, wanted => 1, nonce => 'x', lease => 5000);
+    says('OK', 'given back', 'lease_return', key => 'wl', burst => 10,
+         window => 60000, nonce => 'w', tokens => 4);
+    is(op('limit_take', key => 'wl', burst => 10, window => 60000, cost => 0)
+           ->{answers}[0]{remaining}, 4, 'is there');
+
+    # the end of the window
+
+    %w = (burst => 1, window => 400);
+
+    says('OK', 'a short window', 'limit_take', key => 'w2', %w);
+    says('NO', 'is used up', 'limit_take', key => 'w2', %w);
+    sleep 0.45;
+    says('OK', 'and begins anew', 'limit_take', key => 'w2', %w);
 }
 
 

@@ -17,6 +17,9 @@
 #define SYNC_GCRA_NEVER  -1
 
 
+static sync_rc_t sync_gcra_take_count(const sync_gcra_t *gcra,
+    sync_gcra_state_t *state, int64_t now, uint32_t cost,
+    sync_gcra_answer_t *answer);
 static void sync_gcra_add(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     int64_t parts);
 static int64_t sync_gcra_us(const sync_gcra_t *gcra, int64_t parts);
@@ -55,6 +58,7 @@ sync_gcra_init(sync_gcra_t *gcra, uint32_t count, int64_t per,
     gcra->count = (uint32_t) (count / a);
     gcra->per = per / a;
     gcra->burst = burst;
+    gcra->window = 0;
 
     if (burst > SYNC_GCRA_SPAN / gcra->per) {
         return sync_refuse(err, "bad-limit", SYNC_NOWHERE, "the burst is too "
@@ -73,11 +77,41 @@ sync_gcra_init(sync_gcra_t *gcra, uint32_t count, int64_t per,
 
 
 sync_rc_t
+sync_gcra_count(sync_gcra_t *gcra, int64_t window, uint32_t burst,
+    sync_error_t *err)
+{
+    if (burst == 0 || window <= 0) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE,
+                           "a quota needs a number of 1 or more");
+    }
+
+    if (window > SYNC_GCRA_PER) {
+        return sync_refuse(err, "bad-limit", SYNC_NOWHERE,
+                           "a window is at most 366 days");
+    }
+
+    /* who tells what it is worth a second finds numbers that make sense */
+
+    gcra->count = 1;
+    gcra->per = (window - 1) / burst + 1;
+    gcra->burst = burst;
+    gcra->span = burst * gcra->per;
+    gcra->window = window;
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
 sync_gcra_take(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     int64_t now, uint32_t cost, sync_gcra_answer_t *answer)
 {
     int64_t    ahead, want;
     sync_rc_t  rc;
+
+    if (gcra->window) {
+        return sync_gcra_take_count(gcra, state, now, cost, answer);
+    }
 
     if (sync_gcra_idle(state, now)) {
         state->tat = now;
@@ -124,11 +158,69 @@ sync_gcra_take(const sync_gcra_t *gcra, sync_gcra_state_t *state,
 }
 
 
+static sync_rc_t
+sync_gcra_take_count(const sync_gcra_t *gcra, sync_gcra_state_t *state,
+    int64_t now, uint32_t cost, sync_gcra_answer_t *answer)
+{
+    sync_rc_t  rc;
+
+    if (state->tat <= now) {
+        state->tat = now + gcra->window;
+        state->part = 0;
+
+    } else if (state->tat - now > gcra->window) {
+
+        /* the clock was set back: no window is longer */
+
+        state->tat = now + gcra->window;
+    }
+
+    if (state->part > gcra->burst) {
+
+        /* the count was made smaller */
+
+        state->part = gcra->burst;
+    }
+
+    rc = SYNC_OK;
+    answer->retry = 0;
+    answer->reset = state->tat - now;
+
+    if (cost > gcra->burst) {
+        rc = SYNC_NO;
+        answer->retry = SYNC_GCRA_NEVER;
+
+    } else if (cost > gcra->burst - state->part) {
+        rc = SYNC_NO;
+        answer->retry = answer->reset;
+
+    } else {
+        state->part += cost;
+    }
+
+    answer->remaining = gcra->burst - state->part;
+
+    if (state->part == 0) {
+
+        /* nothing was taken: the window has not begun */
+
+        state->tat = 0;
+    }
+
+    return rc;
+}
+
+
 void
 sync_gcra_refund(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     uint32_t cost)
 {
     int64_t  parts;
+
+    if (gcra->window) {
+        state->part -= cost < state->part ? cost : state->part;
+        return;
+    }
 
     /* a TAT that has passed is full anyway: no need to look at the clock */
 

@@ -26,6 +26,7 @@ typedef struct {
     uint32_t  burst;                 /* tokens */
     int64_t   per;                   /* microseconds */
     int64_t   span;                  /* burst * per, in count-ths of a us */
+    int64_t   window;                /* 0, or a count: see below */
 } sync_gcra_t;
 
 
@@ -35,6 +36,15 @@ typedef struct {
     int64_t   tat;                   /* microseconds */
     uint32_t  part;                  /* and count-ths of one */
 } sync_gcra_state_t;
+
+
+/*
+ * A count is the other kind, for what goes by the calendar: burst tokens in
+ * all, until the window is over that begins with the first of them and is so
+ * many microseconds long.  Who takes names each window by a key of its own
+ * where windows begin at fixed times.  Of its state tat is the end of the
+ * window and part what was taken; all functions take both kinds.
+ */
 
 
 typedef struct {
@@ -52,6 +62,11 @@ typedef struct {
  */
 sync_rc_t sync_gcra_init(sync_gcra_t *gcra, uint32_t count, int64_t per,
     uint32_t burst, sync_error_t *err);
+
+/* A count of burst tokens in a window of so many microseconds.  NO: a bound,
+   as above; the longest window is 366 days. */
+sync_rc_t sync_gcra_count(sync_gcra_t *gcra, int64_t window, uint32_t burst,
+    sync_error_t *err);
 
 /*
  * OK: cost tokens were taken.  NO: there are not as many; nothing is taken.

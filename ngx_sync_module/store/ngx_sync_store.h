@@ -95,7 +95,9 @@ typedef struct {
  * A group is all or nothing: every item allows, or none is charged.  Result:
  * OK | NO | FULL | DOWN.  On NO, refused is the index of the item with the
  * longest wait.  answers[] are filled for each item on OK and NO.  The group
- * places keys, it does not name them: a key names one limit by itself.
+ * places keys, it does not name them: a key names one limit by itself.  An item
+ * is a bucket, or where gcra->window is set a count until a window is over
+ * (sync_gcra_count()); a group may have both.
  */
 
 typedef struct {

@@ -59,6 +59,7 @@ static const char  *ngx_http_sync_test_results[] = {
 
 static ngx_int_t ngx_http_sync_test_op_limit(ngx_http_request_t *r,
     ngx_http_sync_test_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_test_next(ngx_str_t *list, ngx_int_t last);
 static void ngx_http_sync_test_op_args(ngx_http_request_t *r,
     ngx_http_sync_test_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_test_op_call(ngx_http_sync_test_ctx_t *ctx);
@@ -168,20 +169,23 @@ ngx_http_sync_test_op_handler(ngx_http_request_t *r)
 }
 
 
-/* key=a,b burst=5,10 count=1 per=1000: lists go in step, the last is kept */
+/* key=a,b burst=5,10 count=1 per=1000, or window=0,5000 for counts: lists go in
+   step, the last is kept */
 
 static ngx_int_t
 ngx_http_sync_test_op_limit(ngx_http_request_t *r,
     ngx_http_sync_test_ctx_t *ctx)
 {
     u_char      *p, *last, *comma;
-    ngx_int_t    burst;
-    ngx_str_t    keys, bursts;
+    ngx_int_t    burst, window;
+    ngx_str_t    keys, bursts, windows;
     ngx_uint_t   n;
 
     keys = ngx_http_sync_test_arg(r, "key");
     bursts = ngx_http_sync_test_arg(r, "burst");
+    windows = ngx_http_sync_test_arg(r, "window");
     burst = 1;
+    window = 0;
 
     p = keys.data;
     last = p + keys.len;
@@ -198,28 +202,16 @@ ngx_http_sync_test_op_limit(ngx_http_request_t *r,
         ctx->items[n].gcra = &ctx->gcra[n];
         p = comma + 1;
 
-        if (bursts.len) {
-            comma = ngx_strlchr(bursts.data, bursts.data + bursts.len, ',');
-            if (comma == NULL) {
-                comma = bursts.data + bursts.len;
-            }
+        burst = ngx_http_sync_test_next(&bursts, burst);
+        window = ngx_http_sync_test_next(&windows, window);
 
-            burst = ngx_atoi(bursts.data, comma - bursts.data);
-
-            bursts.len -= comma - bursts.data;
-            bursts.data = comma;
-
-            if (bursts.len) {
-                bursts.data++;
-                bursts.len--;
-            }
-        }
-
-        if (sync_gcra_init(&ctx->gcra[n],
+        if ((window ? sync_gcra_count(&ctx->gcra[n], (int64_t) window * 1000,
+                                      burst, NULL)
+                    : sync_gcra_init(&ctx->gcra[n],
                            ngx_http_sync_test_int(r, "count", 1),
                            (int64_t) ngx_http_sync_test_int(r, "per", 1000)
                            * 1000,
-                           burst, NULL)
+                           burst, NULL))
             != SYNC_OK)
         {
             return NGX_ERROR;
@@ -234,6 +226,37 @@ ngx_http_sync_test_op_limit(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* The next number of a list; the last one counts on. */
+
+static ngx_int_t
+ngx_http_sync_test_next(ngx_str_t *list, ngx_int_t last)
+{
+    u_char     *comma;
+    ngx_int_t   n;
+
+    if (list->len == 0) {
+        return last;
+    }
+
+    comma = ngx_strlchr(list->data, list->data + list->len, ',');
+    if (comma == NULL) {
+        comma = list->data + list->len;
+    }
+
+    n = ngx_atoi(list->data, comma - list->data);
+
+    list->len -= comma - list->data;
+    list->data = comma;
+
+    if (list->len) {
+        list->data++;
+        list->len--;
+    }
+
+    return n;
 }
 
 

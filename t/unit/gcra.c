@@ -21,6 +21,7 @@ static void test_exact(uint32_t count, int64_t per, uint32_t burst,
 static void test_refund(void);
 static void test_clock(void);
 static void test_extremes(void);
+static void test_count(void);
 
 
 int
@@ -37,6 +38,7 @@ main(void)
     test_refund();
     test_clock();
     test_extremes();
+    test_count();
 
     return done_testing();
 }
@@ -259,4 +261,61 @@ test_extremes(void)
     is_int(sync_gcra_take(&g, &s, NOW, 1770000, &a), SYNC_NO, "and empty");
     is_int(sync_gcra_take(&g, &s, NOW + a.retry, 1770000, &a), SYNC_OK,
            "and back");
+}
+
+
+static void
+test_count(void)
+{
+    sync_gcra_t         g;
+    sync_error_t        err;
+    sync_gcra_state_t   s;
+    sync_gcra_answer_t  a;
+
+    is_int(sync_gcra_count(&g, 0, 1, &err), SYNC_NO, "a window of nothing");
+    is_int(sync_gcra_count(&g, DAY, 0, &err), SYNC_NO, "a count of nothing");
+    is_int(sync_gcra_count(&g, 367 * DAY, 1, &err), SYNC_NO, "too long");
+    is_int(sync_gcra_count(&g, 366 * DAY, UINT32_MAX, &err), SYNC_OK,
+           "the largest");
+    is_int(sync_gcra_count(&g, DAY, 3, &err), SYNC_OK, "three a day");
+
+    memset(&s, 0, sizeof(s));
+
+    is_int(sync_gcra_take(&g, &s, NOW, 0, &a), SYNC_OK, "a look");
+    is_int(a.remaining, 3, "all is left");
+    is_int(a.reset, DAY, "for a day");
+    ok(sync_gcra_idle(&s, NOW), "nothing need be kept");
+
+    is_int(sync_gcra_take(&g, &s, NOW, 2, &a), SYNC_OK, "two");
+    is_int(a.remaining, 1, "one is left");
+    is_int(sync_gcra_take(&g, &s, NOW + DAY / 2, 2, &a), SYNC_NO, "not two");
+    is_int(a.retry, DAY / 2, "until the window is over");
+    is_int(a.remaining, 1, "nothing was taken");
+    is_int(sync_gcra_take(&g, &s, NOW + DAY / 2, 4, &a), SYNC_NO, "four");
+    is_int(a.retry, -1, "never");
+    is_int(sync_gcra_take(&g, &s, NOW + DAY - 1, 1, &a), SYNC_OK,
+           "the last one in the last microsecond");
+    is_int(sync_gcra_take(&g, &s, NOW + DAY - 1, 1, &a), SYNC_NO, "no more");
+    is_int(sync_gcra_take(&g, &s, NOW + DAY, 3, &a), SYNC_OK,
+           "all of it in the next");
+    is_int(a.reset, DAY, "which begins with it");
+
+    sync_gcra_refund(&g, &s, 2);
+    is_int(sync_gcra_take(&g, &s, NOW + DAY, 2, &a), SYNC_OK, "given back");
+    is_int(sync_gcra_take(&g, &s, NOW + DAY, 1, &a), SYNC_NO, "and no more");
+    sync_gcra_refund(&g, &s, 100);
+    is_int(sync_gcra_take(&g, &s, NOW + DAY, 0, &a), SYNC_OK, "a look");
+    is_int(a.remaining, 3, "never more than there were");
+
+    is_int(sync_gcra_take(&g, &s, NOW + 2 * DAY, 3, &a), SYNC_OK, "used up");
+    is_int(sync_gcra_take(&g, &s, NOW - 5 * DAY, 1, &a), SYNC_NO,
+           "a clock set back");
+    is_int(a.retry, DAY, "makes no window longer");
+
+    is_int(sync_gcra_count(&g, DAY, 2, &err), SYNC_OK, "made smaller");
+    is_int(sync_gcra_take(&g, &s, NOW - 5 * DAY, 1, &a), SYNC_NO, "refused");
+    is_int(a.remaining, 0, "nothing is left");
+    is_int(sync_gcra_count(&g, DAY, 4, &err), SYNC_OK, "made larger");
+    is_int(sync_gcra_take(&g, &s, NOW - 5 * DAY, 2, &a), SYNC_OK,
+           "there is more");
 }
