@@ -39,6 +39,7 @@ typedef struct {
     ngx_msec_t                  wait_until;
     ngx_sync_op_t               note_op;
     ngx_sync_hold_t             note_hold;
+    ngx_uint_t                  found;   /* what the store last said of it */
     unsigned                    waiter:1;
     unsigned                    freed:1;
 } ngx_http_sync_idem_slot_t;
@@ -76,15 +77,19 @@ static ngx_int_t ngx_http_sync_idem_granted(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_idem_busy(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
     ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_refuse_busy(ngx_http_sync_ctx_t *ctx,
+    ngx_uint_t retry_after);
 static ngx_int_t ngx_http_sync_idem_unknown(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idem_slot_t *slot);
+static ngx_int_t ngx_http_sync_idem_refuse_unknown(ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_idem_resolved(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
     ngx_http_sync_idem_slot_t *slot);
 static ngx_int_t ngx_http_sync_idem_replay(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *record);
 static ngx_int_t ngx_http_sync_idem_down(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf);
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot);
 static void ngx_http_sync_idem_poll(ngx_event_t *ev);
 static void ngx_http_sync_idem_stop_waiting(ngx_http_sync_idem_slot_t *slot);
 
@@ -533,6 +538,10 @@ ngx_http_sync_idem_claimed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     claim = &slot->claim;
 
+    if (slot->op.result != NGX_SYNC_STORE_DOWN) {
+        slot->found = slot->op.result;
+    }
+
     switch (slot->op.result) {
 
     case NGX_SYNC_STORE_OK:
@@ -587,7 +596,7 @@ ngx_http_sync_idem_claimed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     default: /* NGX_SYNC_STORE_DOWN */
         ngx_http_sync_idem_stop_waiting(slot);
-        return ngx_http_sync_idem_down(r, ctx, ilcf);
+        return ngx_http_sync_idem_down(r, ctx, ilcf, slot);
     }
 }
 
@@ -663,18 +672,25 @@ ngx_http_sync_idem_busy(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     tp = ngx_timeofday();
     left = slot->claim.entry.until - ((int64_t) tp->sec * 1000 + tp->msec);
 
+    return ngx_http_sync_idem_refuse_busy(ctx, left > 2000 ? 2 : 1);
+}
+
+
+static ngx_int_t
+ngx_http_sync_idem_refuse_busy(ngx_http_sync_ctx_t *ctx,
+    ngx_uint_t retry_after)
+{
     ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
     ngx_str_set(&ctx->claim.status, "in-progress");
     ctx->verdict = "in-progress";
-    ctx->problem.retry_after = left > 2000 ? 2 : 1;
+    ctx->problem.retry_after = retry_after;
 
-    (void) ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
+    return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
                                  "idempotency-in-progress",
                                  "The same request is in progress",
                                  NGX_HTTP_SYNC_TECHNICAL,
                                  "its answer will be given to a retry with "
                                  "the same key");
-    return NGX_HTTP_CONFLICT;
 }
 
 
@@ -722,17 +738,7 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     }
 
     if (rule == SYNC_UNKNOWN_HOLD) {
-        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
-        ngx_str_set(&ctx->claim.status, "outcome-unknown");
-        ctx->verdict = "outcome-unknown";
-
-        return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
-                                     "outcome-unknown",
-                                     "Nobody knows how this request ended",
-                                     NGX_HTTP_SYNC_TECHNICAL,
-                                     "it was sent and no answer came; it is "
-                                     "not sent again until its outcome is "
-                                     "known");
+        return ngx_http_sync_idem_refuse_unknown(ctx);
     }
 
     hold = &ctx->claim.hold;
@@ -754,6 +760,21 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
 
 static ngx_int_t
+ngx_http_sync_idem_refuse_unknown(ngx_http_sync_ctx_t *ctx)
+{
+    ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+    ngx_str_set(&ctx->claim.status, "outcome-unknown");
+    ctx->verdict = "outcome-unknown";
+
+    return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT, "outcome-unknown",
+                                 "Nobody knows how this request ended",
+                                 NGX_HTTP_SYNC_TECHNICAL,
+                                 "it was sent and no answer came; it is not "
+                                 "sent again until its outcome is known");
+}
+
+
+static ngx_int_t
 ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idempotency_loc_conf_t *ilcf,
     ngx_http_sync_idem_slot_t *slot)
@@ -769,10 +790,14 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
 
         if (slot->op.result == NGX_SYNC_STORE_DOWN) {
-            return ngx_http_sync_idem_down(r, ctx, ilcf);
+            return ngx_http_sync_idem_down(r, ctx, ilcf, slot);
         }
 
         /* free again, or somebody was faster: claim as if it were new */
+
+        if (slot->op.result == NGX_SYNC_STORE_OK) {
+            slot->found = NGX_SYNC_STORE_OK;
+        }
 
         ngx_str_null(&ctx->claim.connector);
         slot->state = NGX_HTTP_SYNC_IDEM_CLAIM;
@@ -793,7 +818,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_idem_busy(r, ctx, ilcf, slot);
 
     case NGX_SYNC_STORE_DOWN:
-        return ngx_http_sync_idem_down(r, ctx, ilcf);
+        return ngx_http_sync_idem_down(r, ctx, ilcf, slot);
 
     default:
         if (slot->freed) {
@@ -865,8 +890,23 @@ ngx_http_sync_idem_replay(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_sync_idem_down(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_idempotency_loc_conf_t *ilcf)
+    ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_http_sync_idem_slot_t *slot)
 {
+    /*
+     * fail=open takes the risk that the key may have been used; that it is in
+     * use was told before the store went
+     */
+
+    if (slot->found == NGX_SYNC_STORE_UNKNOWN) {
+        ctx->problem.retry_after = 1;
+        return ngx_http_sync_idem_refuse_unknown(ctx);
+    }
+
+    if (slot->found == NGX_SYNC_STORE_BUSY) {
+        return ngx_http_sync_idem_refuse_busy(ctx, 1);
+    }
+
     if (ilcf->fail == NGX_HTTP_SYNC_FAIL_OPEN) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "idempotency: the store does not answer, bypassed");

@@ -47,6 +47,15 @@ $t->http(<<'CONF');
         location /resend/ { sync_idempotency required scope=none
                                              on_unknown=resend;
                             proxy_pass http://erp; }
+        location /free/   { sync_idempotency required scope=none fail=open
+                                             on_unknown=release;
+                            proxy_pass http://erp; }
+        location /again/  { sync_idempotency required scope=none fail=open
+                                             on_unknown=resend;
+                            proxy_pass http://erp; }
+        location /wait/   { sync_idempotency required scope=none fail=open
+                                             wait=400ms;
+                            proxy_pass http://erp; }
     }
 
     server {
@@ -139,6 +148,45 @@ fault('op=claim', 'fault=lost', 'n=1');
 $r = ask('/closed/a', fresh());
 status_is($r, 503, 'refused', 'no answer to the claim');
 cmp_ok($r->{time}, '<', 1, 'a deadline ends the wait');
+
+
+# gone when it has said that the key is in use: fail=open is for a key of which
+# nothing is known
+
+for my $at (['again', 'resolve_begin'], ['free', 'resolve_begin'],
+            ['free', 'resolve_end'])
+{
+    my ($rule, $op) = @$at;
+
+    $k = fresh();
+    status_is(ask("/$rule/never", $k), 504, 'outcome-unknown', "$rule, never");
+
+    fault("op=$op", 'fault=down');
+    $n = $t->ledger('erp');
+    $r = ask("/$rule/never", $k);
+    status_is($r, 409, 'outcome-unknown', "$rule, down at $op");
+    ok($r->header('Retry-After'), 'to come again');
+    is($t->ledger('erp'), $n, 'nothing was sent');
+    fault('fault=clear');
+}
+
+$k = fresh();
+$n = $t->ledger('erp');
+$t->abort('POST', '/wait/slow', body => 'body', after => 0.06,
+          headers => [ 'Content-Type' => 'text/plain',
+                       'Idempotency-Key' => $k ]);
+my $polled = fork;
+
+if (!$polled) {
+    select undef, undef, undef, 0.04;
+    fault('op=claim', 'fault=down');
+    POSIX::_exit(0);
+}
+
+status_is(ask('/wait/slow', $k), 409, 'in-progress', 'down while it waits');
+waitpid $polled, 0;
+fault('fault=clear');
+is($t->ledger('erp'), $n + 1, 'sent once');
 
 
 # full
