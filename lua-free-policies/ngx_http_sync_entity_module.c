@@ -20,6 +20,8 @@ typedef struct {
 static ngx_uint_t ngx_http_sync_entity_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_entity_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_entity_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_entity_id(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *at, ngx_uint_t *object);
 static u_char *ngx_http_sync_entity_match(ngx_str_t *path, ngx_str_t *at);
@@ -61,7 +63,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_entity_step = {
     ngx_http_sync_entity_enabled,
     ngx_http_sync_entity_run,
     NULL,
-    NULL,
+    ngx_http_sync_entity_leave,
     NULL
 };
 
@@ -154,6 +156,7 @@ ngx_http_sync_entity_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_entity_module);
 
     object = 0;
+    ngx_str_null(&ctx->payload.id);
 
     if (elcf->at.data != NULL) {
         rc = ngx_http_sync_entity_id(r, ctx, &elcf->at, &object);
@@ -170,6 +173,15 @@ ngx_http_sync_entity_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ctx->payload.entity = elcf->entity;
 
     return ngx_http_sync_entity_allowed(r, ctx);
+}
+
+
+/* Another location has another contract, and the path is another one. */
+
+static void
+ngx_http_sync_entity_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_ENTITY);
 }
 
 

@@ -954,14 +954,36 @@ ngx_http_sync_idempotency_cancel(ngx_http_sync_ctx_t *ctx)
 
 /*
  * An internal redirect away from the location of the claim: whatever the new
- * one answers is not the answer to this key.
+ * one answers is not the answer to this key.  Where it wants a key, too, it
+ * claims one of its own.
  */
 
 static void
 ngx_http_sync_idempotency_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx)
 {
+    ngx_http_sync_idem_slot_t  *slot;
+
     ngx_http_sync_claim_drop(ctx);
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
+
+    if (slot == NULL) {
+        return;
+    }
+
+    ngx_http_sync_idem_stop_waiting(slot);
+
+    if (ctx->claim.store != NULL) {
+        ngx_sync_store_cancel(ctx->claim.store, &slot->note_op);
+    }
+
+    ngx_memzero(slot, sizeof(ngx_http_sync_idem_slot_t));
+    ngx_str_null(&ctx->claim.connector);
+    ctx->claim.resolving = 0;
+
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_IDEMPOTENCY
+                   | 1u << NGX_HTTP_SYNC_STEP_SEND);
 }
 
 

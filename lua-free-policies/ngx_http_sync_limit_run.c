@@ -3,6 +3,10 @@
  * The steps of sync_limit.  Each directive is one group.  The groups of a
  * request are taken in the order of the configuration; where one refuses,
  * those taken before it in the same stage are given back.
+ *
+ * An internal redirect asks the limits of where it leads, but none twice: what
+ * was counted is counted, and a page for 429 is not refused by the limit that
+ * led to it.
  */
 
 
@@ -24,6 +28,7 @@ struct ngx_http_sync_limit_group_s {
     ngx_str_t                     name;      /* the limit's or the plan's */
     ngx_sync_limit_t              take;
     ngx_http_sync_limit_group_t  *taken;     /* the one taken before */
+    ngx_http_sync_limit_group_t  *asked;     /* the one asked before */
 };
 
 
@@ -43,6 +48,8 @@ typedef struct {
     ngx_int_t                     status;    /* once refused */
     ngx_http_sync_limit_group_t  *group;     /* being taken */
     ngx_http_sync_limit_group_t  *taken;     /* the last one taken */
+    ngx_http_sync_limit_group_t  *asked;     /* the last one asked, also in
+                                                locations before */
     ngx_sync_store_t             *store;
     ngx_sync_op_t                 op;
 } ngx_http_sync_limit_ctx_t;
@@ -57,6 +64,14 @@ static ngx_int_t ngx_http_sync_limit_client(ngx_http_request_t *r,
 static void ngx_http_sync_limit_edge_cancel(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_limit_client_cancel(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_limit_cancel(ngx_http_sync_limit_ctx_t *lctx);
+static void ngx_http_sync_limit_edge_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_limit_client_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_limit_leave(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_step_e step);
+static ngx_uint_t ngx_http_sync_limit_was_asked(
+    ngx_http_sync_limit_ctx_t *lctx, ngx_http_sync_limit_group_t *g);
 static ngx_int_t ngx_http_sync_limit_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_step_e step);
 static ngx_int_t ngx_http_sync_limit_next(ngx_http_request_t *r,
@@ -97,7 +112,7 @@ const ngx_http_sync_step_t  ngx_http_sync_limit_edge_step = {
     ngx_http_sync_limit_edge_enabled,
     ngx_http_sync_limit_edge,
     ngx_http_sync_limit_edge_cancel,
-    NULL,
+    ngx_http_sync_limit_edge_leave,
     NULL
 };
 
@@ -109,7 +124,7 @@ const ngx_http_sync_step_t  ngx_http_sync_limit_step = {
     ngx_http_sync_limit_client_enabled,
     ngx_http_sync_limit_client,
     ngx_http_sync_limit_client_cancel,
-    NULL,
+    ngx_http_sync_limit_client_leave,
     NULL
 };
 
@@ -169,6 +184,40 @@ ngx_http_sync_limit_cancel(ngx_http_sync_limit_ctx_t *lctx)
 {
     if (lctx != NULL) {
         ngx_sync_store_cancel(lctx->store, &lctx->op);
+    }
+}
+
+
+static void
+ngx_http_sync_limit_edge_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_limit_leave(ctx, NGX_HTTP_SYNC_STEP_LIMIT_EDGE);
+}
+
+
+static void
+ngx_http_sync_limit_client_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_limit_leave(ctx, NGX_HTTP_SYNC_STEP_LIMIT);
+}
+
+
+static void
+ngx_http_sync_limit_leave(ngx_http_sync_ctx_t *ctx, ngx_http_sync_step_e step)
+{
+    ngx_http_sync_limit_ctx_t  *lctx;
+
+    lctx = ctx->slots[step];
+
+    if (lctx != NULL) {
+        ctx->done &= ~(1u << step);
+
+        lctx->state = NGX_HTTP_SYNC_LIMIT_TAKE;
+        lctx->next = 0;
+        lctx->status = NGX_OK;
+        lctx->taken = NULL;
     }
 }
 
@@ -311,7 +360,9 @@ ngx_http_sync_limit_next(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         rc = limit->key != NULL ? ngx_http_sync_limit_variable(r, g)
                                 : ngx_http_sync_limit_plan(r, ctx, g);
 
-        if (rc == NGX_DECLINED) {
+        if (rc == NGX_DECLINED
+            || (rc == NGX_OK && ngx_http_sync_limit_was_asked(lctx, g)))
+        {
             continue;
         }
 
@@ -321,12 +372,51 @@ ngx_http_sync_limit_next(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             return NGX_ERROR;
         }
 
+        g->asked = lctx->asked;
+        lctx->asked = g;
         lctx->group = g;
 
         return NGX_OK;
     }
 
     return NGX_DONE;
+}
+
+
+/*
+ * A limit is the same one wherever it is inherited or named again, also where
+ * its key reads a path that is another one now; a plan is the client's.
+ */
+
+static ngx_uint_t
+ngx_http_sync_limit_was_asked(ngx_http_sync_limit_ctx_t *lctx,
+    ngx_http_sync_limit_group_t *g)
+{
+    ngx_http_sync_limit_group_t  *a;
+
+    for (a = lctx->asked; a != NULL; a = a->asked) {
+
+        if ((a->limit->key == NULL) != (g->limit->key == NULL)) {
+            continue;
+        }
+
+        if (g->limit->key != NULL) {
+            if (ngx_memcmp(a->limit->id, g->limit->id, NGX_HTTP_SYNC_LIMIT_ID)
+                == 0)
+            {
+                return 1;
+            }
+
+        } else if (a->take.group.len == g->take.group.len
+                   && ngx_memcmp(a->take.group.data, g->take.group.data,
+                                 g->take.group.len)
+                      == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

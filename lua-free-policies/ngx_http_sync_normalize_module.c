@@ -366,12 +366,26 @@ ngx_http_sync_target_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
-/* An error_page leads elsewhere: what was made here is not for there. */
+/*
+ * An error_page leads elsewhere: what was made here is not for there, where the
+ * body is what came, until it is mapped again.
+ */
 
 static void
 ngx_http_sync_normalize_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ctx->payload.normalize = NGX_HTTP_SYNC_NORMALIZE_OFF;
+    ctx->payload.canonical.nodes = NULL;
+
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_CANONICAL
+                   | 1u << NGX_HTTP_SYNC_STEP_TARGET);
+
+    if (ctx->payload.target.data != NULL) {
+        ngx_str_null(&ctx->payload.target);
+
+        (void) ngx_http_sync_replace_body(r, &ctx->payload.body,
+                                          &ctx->payload.media_type);
+    }
 }
 
 

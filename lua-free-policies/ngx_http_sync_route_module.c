@@ -12,8 +12,18 @@
 #include "sync_template.h"
 
 
+typedef struct {
+    uint32_t               connector;    /* that a prefix named */
+    ngx_http_headers_in_t  headers;      /* the client's, whole */
+    unsigned               prefixed:1;
+    unsigned               kept:1;       /* headers are there */
+} ngx_http_sync_route_slot_t;
+
+
 static ngx_uint_t ngx_http_sync_route_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_route_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_route_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_route_choose(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, uint32_t *connector);
@@ -47,7 +57,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_route_step = {
     ngx_http_sync_route_enabled,
     ngx_http_sync_route_run,
     NULL,
-    NULL,
+    ngx_http_sync_route_leave,
     NULL
 };
 
@@ -134,6 +144,20 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     if (ctx->tenant.doc == NULL || ctx->payload.entity == SYNC_ENTITIES) {
         return NGX_DECLINED;
     }
+
+    if (ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] == NULL) {
+        ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] =
+                     ngx_pcalloc(r->pool, sizeof(ngx_http_sync_route_slot_t));
+
+        if (ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    /* an internal redirect: the route of another location is not this one's */
+
+    ngx_memzero(&ctx->route, sizeof(ngx_http_sync_route_t));
+    ctx->route.connector = SYNC_DOC_NONE;
 
     rc = ngx_http_sync_route_choose(r, ctx, &connector);
     if (rc != NGX_OK) {
@@ -227,6 +251,31 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
+/*
+ * What was chosen stands for the log; the next location chooses anew, and its
+ * proofs are asked for in what the client has sent.
+ */
+
+static void
+ngx_http_sync_route_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_route_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE];
+
+    if (slot == NULL) {
+        return;
+    }
+
+    if (slot->kept) {
+        r->headers_in = slot->headers;
+    }
+
+    ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] = NULL;
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_ROUTE);
+}
+
+
 static ngx_int_t
 ngx_http_sync_route_choose(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     uint32_t *connector)
@@ -287,17 +336,17 @@ static ngx_int_t
 ngx_http_sync_route_prefixed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     uint32_t *connector)
 {
-    u_char                *p, *last;
-    uint32_t              *chosen;
-    sync_str_t             name;
-    sync_doc_connector_t   c;
+    u_char                      *p, *last;
+    sync_str_t                   name;
+    sync_doc_connector_t         c;
+    ngx_http_sync_route_slot_t  *slot;
 
     /* entered again after the body was read: the prefix is off already */
 
-    chosen = ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE];
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE];
 
-    if (chosen != NULL) {
-        *connector = *chosen;
+    if (slot->prefixed) {
+        *connector = slot->connector;
         return NGX_OK;
     }
 
@@ -309,13 +358,8 @@ ngx_http_sync_route_prefixed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         name.len = p - name.data;
 
         if (sync_doc_connector(ctx->tenant.doc, name, &c) == SYNC_OK) {
-            chosen = ngx_palloc(r->pool, sizeof(uint32_t));
-            if (chosen == NULL) {
-                return NGX_ERROR;
-            }
-
-            *chosen = c.index;
-            ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] = chosen;
+            slot->connector = c.index;
+            slot->prefixed = 1;
 
             *connector = c.index;
             ctx->payload.id.data = p + 1;
@@ -518,14 +562,19 @@ ngx_http_sync_route_target(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 static ngx_int_t
 ngx_http_sync_route_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    ngx_uint_t                  i;
-    ngx_list_t                  list;
-    ngx_list_part_t            *part;
-    ngx_table_elt_t            *h, *copy, **field;
-    ngx_http_header_t          *hh;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t                   i;
+    ngx_list_t                   list;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *h, *copy, **field;
+    ngx_http_header_t           *hh;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_sync_route_slot_t  *slot;
 
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE];
+
+    slot->headers = r->headers_in;
+    slot->kept = 1;
 
     if (ngx_list_init(&list, r->pool, 16, sizeof(ngx_table_elt_t)) != NGX_OK) {
         return NGX_ERROR;

@@ -340,6 +340,8 @@ struct ngx_http_sync_ctx_s {
     unsigned                     expired:1;  /* the deadline is over */
     unsigned                     dry_run:1;
     unsigned                     counted:1;
+    unsigned                     again:1;    /* refused where an error_page
+                                                led to */
 };
 
 

@@ -99,7 +99,7 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
         ctx->answer.truncated = 0;
     }
 
-    ctx->answer.own = (r->err_status != 0 && !r->error_page);
+    ctx->answer.own = (r->err_status != 0 && (!r->error_page || ctx->again));
 
     if (!ctx->answer.own && r->err_status != 0) {
 

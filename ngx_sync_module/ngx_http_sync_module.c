@@ -556,6 +556,12 @@ ngx_http_sync_deadline(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     slcf->deadline = time;
     slcf->deadline_set = 1;
 
+    /* it needs no policy beside it: the runner is there for it alone */
+
+    if (ngx_http_sync_use(cf, &ngx_http_sync_correlation_step) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (cf->args->nelts == 3) {
         if (ngx_strncmp(value[2].data, "header=", 7) != 0
             || value[2].len == 7)

@@ -29,11 +29,13 @@ static ngx_msec_t ngx_http_sync_asked_budget(ngx_http_request_t *r,
 
 #define NGX_HTTP_SYNC_CUT_AGAIN  50      /* ms */
 
-/* The steps that let nobody through who has not been asked. */
+/* The steps that let nothing through that they have not judged. */
 
 #define NGX_HTTP_SYNC_PROOFS                                                  \
     (1u << NGX_HTTP_SYNC_STEP_TENANT | 1u << NGX_HTTP_SYNC_STEP_AUTH          \
-     | 1u << NGX_HTTP_SYNC_STEP_ADMIT | 1u << NGX_HTTP_SYNC_STEP_SCOPE)
+     | 1u << NGX_HTTP_SYNC_STEP_ADMIT | 1u << NGX_HTTP_SYNC_STEP_SCOPE        \
+     | 1u << NGX_HTTP_SYNC_STEP_ENTITY | 1u << NGX_HTTP_SYNC_STEP_CANONICAL   \
+     | 1u << NGX_HTTP_SYNC_STEP_ROUTE | 1u << NGX_HTTP_SYNC_STEP_TARGET)
 
 
 /* The first and the last step of each stage. */
@@ -138,6 +140,10 @@ ngx_http_sync_stage_enabled(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
 
     if (slcf->status) {
         return 0;
+    }
+
+    if (slcf->deadline_set && stage == NGX_HTTP_SYNC_STAGE_PREACCESS) {
+        return 1;
     }
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
@@ -401,6 +407,7 @@ ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     /* error_page may lead back to this location: refused is not done */
 
     ctx->done &= ~(1u << step->order & NGX_HTTP_SYNC_PROOFS);
+    ctx->again = r->error_page;
 
     if (rc == NGX_ERROR) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -454,6 +461,7 @@ ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     ctx->conf = r->loc_conf;
+    ctx->again = 0;
 
     /* a body that could not be read is what led here, by error_page */
 
