@@ -120,20 +120,23 @@ ngx_http_sync_settle_outcome(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         hold->outcome = NGX_SYNC_STATE_TRIMMED;
         ngx_str_set(&ctx->claim.status, "executed");
 
-        if (ngx_http_sync_record_write(r, ctx, 1, &hold->trimmed) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
         if (a->over || a->truncated || a->own
             || a->body.len > ctx->claim.cap)
         {
+            if (ngx_http_sync_record_write(r, ctx, &hold->trimmed, NULL)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
             hold->record = hold->trimmed;
             return NGX_OK;
         }
 
         hold->outcome = NGX_SYNC_STATE_COMPLETE;
 
-        return ngx_http_sync_record_write(r, ctx, 0, &hold->record);
+        return ngx_http_sync_record_write(r, ctx, &hold->trimmed,
+                                          &hold->record);
 
     case NGX_HTTP_SYNC_OUTCOME_NOT_SENT:
 
@@ -263,7 +266,7 @@ ngx_http_sync_settle_fenced(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         r->headers_out.content_encoding = NULL;
         r->headers_out.etag = NULL;
 
-        if (ngx_http_sync_record_read(r, &entry->record, &status, &type,
+        if (ngx_http_sync_record_read(r, ctx, &entry->record, &status, &type,
                                       &body)
             == NGX_OK)
         {

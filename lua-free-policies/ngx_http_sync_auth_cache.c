@@ -3,7 +3,9 @@
  * Tokens that were verified before.  Each worker has a table of its own, in
  * which a token is found by some of its bytes and compared whole, with its
  * claims ready for use; behind it is the shared memory of the node, where a
- * digest finds what another worker has verified.
+ * digest finds what another worker has verified.  What stands there is sealed
+ * under another digest of the token: who reads the zone and has not the token
+ * reads no claims.
  *
  * Only verified tokens get in, and a signature is not of the client's
  * choosing: nobody can fill a set of slots at will.
@@ -19,6 +21,7 @@
 #define NGX_HTTP_SYNC_TOKEN_TAIL   32    /* bytes that are hashed */
 #define NGX_HTTP_SYNC_TOKEN_BLOCK  8192  /* largest block kept */
 #define NGX_HTTP_SYNC_TOKEN_BYTES  (8 * 1024 * 1024)     /* of a worker */
+#define NGX_HTTP_SYNC_TOKEN_ROOM   (SYNC_AEAD_NONCE_LEN + SYNC_AEAD_TAG_LEN)
 
 
 /* A slot owns one block: list of audiences, packed claims, tenant, token. */
@@ -57,7 +60,7 @@ static void ngx_http_sync_token_insert(ngx_http_sync_token_key_t *key,
 static void *ngx_http_sync_token_alloc(sync_arena_t *arena, size_t size);
 static void ngx_http_sync_token_free(ngx_http_sync_token_slot_t *slot);
 static void ngx_http_sync_token_digest(ngx_http_sync_token_key_t *key,
-    u_char digest[SYNC_SHA256_LEN]);
+    const char *use, u_char digest[SYNC_SHA256_LEN]);
 static void ngx_http_sync_token_op(ngx_http_request_t *r, ngx_sync_op_t *op);
 static void ngx_http_sync_token_op_handler(ngx_sync_op_t *op);
 
@@ -72,8 +75,10 @@ ngx_int_t
 ngx_http_sync_token_find(ngx_http_request_t *r, ngx_sync_store_t *store,
     ngx_http_sync_token_key_t *key, ngx_http_sync_proven_t *proven)
 {
-    u_char                       digest[SYNC_SHA256_LEN];
-    sync_str_t                   packed;
+    u_char                       digest[SYNC_SHA256_LEN], *p;
+    u_char                       secret[SYNC_SHA256_LEN];
+    sync_rc_t                    rc;
+    sync_str_t                   packed, sealed;
     sync_arena_t                *arena;
     ngx_sync_op_t                op;
     ngx_sync_cache_t             cache;
@@ -89,7 +94,7 @@ ngx_http_sync_token_find(ngx_http_request_t *r, ngx_sync_store_t *store,
         return NGX_OK;
     }
 
-    ngx_http_sync_token_digest(key, digest);
+    ngx_http_sync_token_digest(key, "name", digest);
 
     cache.key.len = SYNC_SHA256_LEN;
     cache.key.data = digest;
@@ -106,14 +111,34 @@ ngx_http_sync_token_find(ngx_http_request_t *r, ngx_sync_store_t *store,
         return NGX_DECLINED;
     }
 
-    if (op.result != NGX_SYNC_STORE_OK || cache.value.len < sizeof(head)) {
+    if (op.result != NGX_SYNC_STORE_OK
+        || cache.value.len < sizeof(head) + NGX_HTTP_SYNC_TOKEN_ROOM)
+    {
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(&head, cache.value.data, sizeof(head));
+    p = ngx_pnalloc(r->pool, cache.value.len);
+    if (p == NULL) {
+        return NGX_DECLINED;
+    }
 
-    packed.data = cache.value.data + sizeof(head);
-    packed.len = cache.value.len - sizeof(head);
+    sealed.data = cache.value.data + SYNC_AEAD_NONCE_LEN;
+    sealed.len = cache.value.len - SYNC_AEAD_NONCE_LEN;
+
+    ngx_http_sync_token_digest(key, "seal", secret);
+
+    rc = sync_aead_open(secret, cache.value.data, NULL, 0, sealed, p);
+
+    sync_wipe(secret, sizeof(secret));
+
+    if (rc != SYNC_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(&head, p, sizeof(head));
+
+    packed.data = p + sizeof(head);
+    packed.len = cache.value.len - sizeof(head) - NGX_HTTP_SYNC_TOKEN_ROOM;
 
     ctx = ngx_http_sync_get_ctx(r);
     arena = &ctx->arena;
@@ -136,8 +161,10 @@ ngx_http_sync_token_keep(ngx_http_request_t *r, ngx_sync_store_t *store,
     ngx_http_sync_token_key_t *key, ngx_http_sync_proven_t *proven,
     ngx_msec_t ttl)
 {
-    u_char                      *p, digest[SYNC_SHA256_LEN];
+    u_char                      *p, *text, digest[SYNC_SHA256_LEN];
+    u_char                       secret[SYNC_SHA256_LEN];
     size_t                       size;
+    sync_rc_t                    rc;
     ngx_sync_op_t                op;
     ngx_sync_cache_t             cache;
     ngx_http_sync_token_head_t   head;
@@ -146,22 +173,34 @@ ngx_http_sync_token_keep(ngx_http_request_t *r, ngx_sync_store_t *store,
 
     size = sync_jwt_pack(&proven->jwt, NULL, 0);
 
-    p = ngx_pnalloc(r->pool, sizeof(head) + size);
-    if (p == NULL) {
+    p = ngx_pnalloc(r->pool, sizeof(head) + size + NGX_HTTP_SYNC_TOKEN_ROOM);
+    if (p == NULL || sync_random(p, SYNC_AEAD_NONCE_LEN) != SYNC_OK) {
         return;
     }
+
+    text = p + SYNC_AEAD_NONCE_LEN;
 
     head.issuer = proven->issuer;
     head.client = proven->client;
 
-    ngx_memcpy(p, &head, sizeof(head));
-    (void) sync_jwt_pack(&proven->jwt, p + sizeof(head), size);
+    ngx_memcpy(text, &head, sizeof(head));
+    (void) sync_jwt_pack(&proven->jwt, text + sizeof(head), size);
 
-    ngx_http_sync_token_digest(key, digest);
+    ngx_http_sync_token_digest(key, "seal", secret);
+
+    rc = sync_aead_seal(secret, p, NULL, 0, text, sizeof(head) + size);
+
+    sync_wipe(secret, sizeof(secret));
+
+    if (rc != SYNC_OK) {
+        return;
+    }
+
+    ngx_http_sync_token_digest(key, "name", digest);
 
     cache.key.len = SYNC_SHA256_LEN;
     cache.key.data = digest;
-    cache.value.len = sizeof(head) + size;
+    cache.value.len = sizeof(head) + size + NGX_HTTP_SYNC_TOKEN_ROOM;
     cache.value.data = p;
     cache.ttl = ttl;
 
@@ -387,7 +426,7 @@ ngx_http_sync_token_free(ngx_http_sync_token_slot_t *slot)
 
 
 static void
-ngx_http_sync_token_digest(ngx_http_sync_token_key_t *key,
+ngx_http_sync_token_digest(ngx_http_sync_token_key_t *key, const char *use,
     u_char digest[SYNC_SHA256_LEN])
 {
     uint64_t       len;
@@ -396,6 +435,7 @@ ngx_http_sync_token_digest(ngx_http_sync_token_key_t *key,
     len = key->tenant.len;
 
     sync_sha256_init(&sha);
+    sync_sha256_update(&sha, use, ngx_strlen(use) + 1);
     sync_sha256_update(&sha, &len, sizeof(len));
     sync_sha256_update(&sha, key->tenant.data, key->tenant.len);
     sync_sha256_update(&sha, &key->generation, sizeof(key->generation));

@@ -345,6 +345,11 @@ ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     claim->max_keys = ilcf->max_keys;
     claim->max_bytes = ilcf->max_bytes;
 
+    /* what a kept answer is bound to */
+
+    ctx->claim.hold.key = claim->key;
+    ngx_memcpy(ctx->claim.print, claim->print, NGX_SYNC_PRINT_LEN);
+
     slot->wait_until = ngx_current_msec + ilcf->wait;
 
     return NGX_OK;
@@ -613,7 +618,6 @@ ngx_http_sync_idem_granted(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     hold = &ctx->claim.hold;
 
-    hold->key = slot->claim.key;
     hold->epoch = epoch;
     hold->lease = slot->claim.lease;
     hold->retention = slot->claim.retention;
@@ -743,7 +747,6 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     hold = &ctx->claim.hold;
 
-    hold->key = slot->claim.key;
     hold->lease = slot->claim.lease;
     hold->retention = slot->claim.retention;
     ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
@@ -867,16 +870,38 @@ ngx_http_sync_idem_replay(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     static ngx_str_t  replayed = ngx_string("Idempotent-Replayed");
     static ngx_str_t  yes = ngx_string("true");
 
-    rc = ngx_http_sync_record_read(r, record, &status, &type, &body);
+    rc = ngx_http_sync_record_read(r, ctx, record, &status, &type, &body);
+
+    if (rc == NGX_DECLINED) {
+
+        /*
+         * It was executed, and what it answered is gone, bent, or somebody
+         * else's.  Not sent again and nothing shown; a 5xx, so that a client
+         * stays with its key.
+         */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "idempotency: a kept answer cannot be opened: it was "
+                      "changed, moved, or sealed under another sync_secret, "
+                      "tenant \"%V\", %uz bytes", &ctx->tenant.id, record->len);
+
+        ctx->claim.state = NGX_HTTP_SYNC_CLAIM_REFUSED;
+        ctx->verdict = "unreadable";
+        ngx_str_set(&ctx->claim.status, "unreadable");
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                     "record-unreadable",
+                                     "The kept answer cannot be read",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the request was executed before and is "
+                                     "not sent again");
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_http_sync_add_header(r, &replayed, &yes);
     }
 
     if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "idempotency: a kept answer cannot be read, %uz bytes",
-                      record->len);
         return NGX_ERROR;
     }
 

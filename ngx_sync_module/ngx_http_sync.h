@@ -17,6 +17,7 @@
 #include "sync_core.h"
 #include "sync_json.h"
 #include "sync_doc.h"
+#include "sync_seal.h"
 #include "ngx_sync_store.h"
 
 
@@ -207,6 +208,7 @@ typedef struct {
     ngx_str_t                key;        /* the client's, unquoted */
     ngx_sync_store_t        *store;
     ngx_sync_hold_t          hold;       /* key, owner, epoch */
+    u_char                   print[NGX_SYNC_PRINT_LEN];
     ngx_str_t                connector;  /* where the first try of a key went,
                                             taken from its note; or empty: a
                                             retry stays there */
@@ -473,6 +475,7 @@ typedef struct {
     const ngx_http_sync_step_t  *steps[NGX_HTTP_SYNC_STEPS];
     ngx_http_sync_configured_pt  configured[NGX_HTTP_SYNC_STEPS];
     ngx_array_t                 *secrets;    /* of ngx_str_t; NULL: none */
+    sync_seal_t                  seal;       /* of what stores keep */
     size_t                       buffers;    /* bytes per worker */
     ngx_array_t                  checks;
     ngx_uint_t                   status;     /* sync_status stands somewhere */

@@ -9,7 +9,7 @@
 #include "ngx_http_sync_claim.h"
 
 
-#define NGX_HTTP_SYNC_RECORD_VERSION  1
+#define NGX_HTTP_SYNC_RECORD_VERSION  2
 #define NGX_HTTP_SYNC_NOTE_VERSION    1
 
 #define NGX_HTTP_SYNC_DETACHED_MAX    1024   /* at once, per worker */
@@ -18,13 +18,16 @@
 
 
 /*
- * version, flags (bit 0: sealed), key generation, hints (bit 0: NGINX makes
- * Location absolute); then status, number of headers and length of
- * the body, most significant byte first; each header as two lengths and two
- * strings; the body.
+ * version, flags, id of the secret, hints (bit 0: NGINX makes Location
+ * absolute); then status, number of headers and length of the body, most
+ * significant byte first.  This much an operator can read; what follows is
+ * sealed: each header as two lengths and two strings; the body.
  */
 
 #define NGX_HTTP_SYNC_RECORD_HEAD     12
+
+#define NGX_HTTP_SYNC_RECORD_SEALED   0x01
+#define NGX_HTTP_SYNC_RECORD_TRIMMED  0x02
 
 
 typedef struct {
@@ -39,6 +42,11 @@ typedef struct {
 } ngx_http_sync_detached_t;
 
 
+static ngx_int_t ngx_http_sync_record_part(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_seal_key_t *key, ngx_uint_t trimmed,
+    ngx_str_t *record);
+static void ngx_http_sync_record_place(ngx_http_sync_ctx_t *ctx,
+    sync_seal_place_t *place);
 static ngx_uint_t ngx_http_sync_kept(ngx_http_sync_ctx_t *ctx,
     ngx_table_elt_t *h);
 static u_char *ngx_http_sync_record_header(u_char *p, ngx_str_t *name,
@@ -71,13 +79,47 @@ static ngx_uint_t  ngx_http_sync_detached;
 
 ngx_int_t
 ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_uint_t trimmed, ngx_str_t *record)
+    ngx_str_t *trimmed, ngx_str_t *record)
 {
-    size_t            len;
-    u_char           *p;
-    ngx_uint_t        i, n, pass, status;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_int_t                   rc;
+    sync_str_t                  tenant;
+    sync_seal_key_t             key;
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+
+    tenant.data = ctx->claim.hold.key.tenant.data;
+    tenant.len = ctx->claim.hold.key.tenant.len;
+
+    if (sync_seal_key(&smcf->seal, tenant, &key) != SYNC_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_sync_record_part(r, ctx, &key, 1, trimmed);
+
+    if (rc == NGX_OK && record != NULL) {
+        rc = ngx_http_sync_record_part(r, ctx, &key, 0, record);
+    }
+
+    sync_wipe(&key, sizeof(key));
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_sync_record_part(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    sync_seal_key_t *key, ngx_uint_t trimmed, ngx_str_t *record)
+{
+    size_t                      len;
+    u_char                     *p, *text;
+    ngx_uint_t                  i, n, pass, status;
+    ngx_list_part_t            *part;
+    ngx_table_elt_t            *h;
+    sync_seal_place_t           place;
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
 
     /* an answer that could not be read: what the upstream said is kept */
 
@@ -85,7 +127,7 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                                      : ctx->answer.status;
     p = NULL;
     n = 0;
-    len = NGX_HTTP_SYNC_RECORD_HEAD;
+    len = NGX_HTTP_SYNC_RECORD_HEAD + SYNC_SEAL_ROOM;
 
     /* the first pass measures, the second writes */
 
@@ -104,13 +146,16 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
             p = record->data;
             *p++ = NGX_HTTP_SYNC_RECORD_VERSION;
-            *p++ = 0;
-            *p++ = 0;
+            *p++ = NGX_HTTP_SYNC_RECORD_SEALED
+                   | (trimmed ? NGX_HTTP_SYNC_RECORD_TRIMMED : 0);
+            *p++ = sync_seal_id(&smcf->seal);
             *p++ = r->headers_out.location != NULL
                    && r->headers_out.location->hash;
             p = ngx_http_sync_put16(p, status);
             p = ngx_http_sync_put16(p, n);
             p = ngx_http_sync_put32(p, trimmed ? 0 : ctx->answer.body.len);
+
+            p += SYNC_SEAL_SALT;
         }
 
         if (r->headers_out.content_type.len
@@ -160,9 +205,38 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         p = ngx_cpymem(p, ctx->answer.body.data, ctx->answer.body.len);
     }
 
-    record->len = p - record->data;
+    record->len = len;
+
+    text = record->data + NGX_HTTP_SYNC_RECORD_HEAD;
+    len = p - (text + SYNC_SEAL_SALT);
+
+    ngx_http_sync_record_place(ctx, &place);
+
+    if (sync_seal_close(key, &place, trimmed,
+                        (sync_str_t) { NGX_HTTP_SYNC_RECORD_HEAD,
+                                       record->data },
+                        text, len)
+        != SYNC_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_sync_record_place(ngx_http_sync_ctx_t *ctx, sync_seal_place_t *place)
+{
+    ngx_sync_key_t  *key;
+
+    key = &ctx->claim.hold.key;
+
+    place->tenant.data = key->tenant.data;
+    place->tenant.len = key->tenant.len;
+    place->names[0] = key->name;
+    place->names[1] = key->has_previous ? key->previous : NULL;
+    place->print = ctx->claim.print;
 }
 
 
@@ -214,23 +288,29 @@ ngx_http_sync_record_header(u_char *p, ngx_str_t *name, ngx_str_t *value)
 
 
 ngx_int_t
-ngx_http_sync_record_read(ngx_http_request_t *r, ngx_str_t *record,
-    ngx_uint_t *status, ngx_str_t *type, ngx_str_t *body)
+ngx_http_sync_record_read(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *record, ngx_uint_t *status, ngx_str_t *type, ngx_str_t *body)
 {
-    u_char           *p, *last;
-    ngx_str_t         name, value;
-    ngx_uint_t        i, n;
-    ngx_table_elt_t  *h;
+    u_char                     *p, *last;
+    sync_rc_t                   rc;
+    ngx_str_t                   name, value;
+    ngx_uint_t                  i, n;
+    ngx_table_elt_t            *h;
+    sync_seal_place_t           place;
+    ngx_http_sync_main_conf_t  *smcf;
 
     static ngx_str_t  content_encoding = ngx_string("Content-Encoding");
     static ngx_str_t  etag = ngx_string("ETag");
     static ngx_str_t  location = ngx_string("Location");
 
     p = record->data;
-    last = p + record->len;
 
-    if (record->len < NGX_HTTP_SYNC_RECORD_HEAD
-        || p[0] != NGX_HTTP_SYNC_RECORD_VERSION || p[1] != 0)
+    /* never one that is not sealed: whoever writes to a store may put it */
+
+    if (record->len < NGX_HTTP_SYNC_RECORD_HEAD + SYNC_SEAL_ROOM
+        || p[0] != NGX_HTTP_SYNC_RECORD_VERSION
+        || (p[1] & ~NGX_HTTP_SYNC_RECORD_TRIMMED)
+           != NGX_HTTP_SYNC_RECORD_SEALED)
     {
         return NGX_DECLINED;
     }
@@ -240,7 +320,29 @@ ngx_http_sync_record_read(ngx_http_request_t *r, ngx_str_t *record,
     body->len = ngx_http_sync_get32(p + 8);
 
     ngx_str_null(type);
-    p += NGX_HTTP_SYNC_RECORD_HEAD;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+
+    ngx_http_sync_record_place(ctx, &place);
+
+    p = ngx_pnalloc(r->pool, record->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = sync_seal_open(&smcf->seal, &place, record->data[2],
+                        record->data[1] & NGX_HTTP_SYNC_RECORD_TRIMMED ? 1 : 0,
+                        (sync_str_t) { NGX_HTTP_SYNC_RECORD_HEAD,
+                                       record->data },
+                        (sync_str_t) { record->len - NGX_HTTP_SYNC_RECORD_HEAD,
+                                       record->data
+                                       + NGX_HTTP_SYNC_RECORD_HEAD },
+                        p);
+    if (rc != SYNC_OK) {
+        return rc == SYNC_NO ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    last = p + record->len - NGX_HTTP_SYNC_RECORD_HEAD - SYNC_SEAL_ROOM;
 
     for (i = 0; i < n; i++) {
 

@@ -13,19 +13,22 @@
 
 
 /*
- * The kept answer: status, kept headers, body, in a versioned form.  trimmed:
- * without the body.  NGX_OK or NGX_ERROR (no memory).
+ * The kept answer: status, kept headers, body, in a versioned form, sealed for
+ * this key and print.  trimmed is the form without the body; record may be
+ * NULL.  NGX_OK or NGX_ERROR (no memory).
  */
 ngx_int_t ngx_http_sync_record_write(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_uint_t trimmed, ngx_str_t *record);
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *trimmed, ngx_str_t *record);
 
 /*
- * Puts a kept answer into headers_out: status, type and headers; body is a
- * view into record.  NGX_OK, NGX_DECLINED (not a record of this version) or
- * NGX_ERROR.
+ * Opens a kept answer and puts it into headers_out: status, type and headers;
+ * body is memory of the request.  NGX_OK; NGX_DECLINED: not a record of this
+ * version, or not sealed for this key and print by a secret we have; nothing
+ * of it was used.  NGX_ERROR.
  */
-ngx_int_t ngx_http_sync_record_read(ngx_http_request_t *r, ngx_str_t *record,
-    ngx_uint_t *status, ngx_str_t *type, ngx_str_t *body);
+ngx_int_t ngx_http_sync_record_read(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *record, ngx_uint_t *status,
+    ngx_str_t *type, ngx_str_t *body);
 
 
 /* The note: how a U is to be resolved, and where the first try went. */

@@ -31,6 +31,7 @@ typedef enum {
     NGX_HTTP_SYNC_VERDICT_NOT_SENT,
     NGX_HTTP_SYNC_VERDICT_BYPASSED,
     NGX_HTTP_SYNC_VERDICT_UNRECORDED,
+    NGX_HTTP_SYNC_VERDICT_UNREADABLE,
     NGX_HTTP_SYNC_VERDICT_OTHER,
     NGX_HTTP_SYNC_VERDICTS
 } ngx_http_sync_verdict_e;
@@ -77,7 +78,8 @@ static u_char *ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s);
 
 static const char  *ngx_http_sync_verdicts[] = {
     "pass", "refused", "replayed", "in-progress", "outcome-unknown",
-    "not-sent", "bypassed", "executed-unrecorded", "other"
+    "not-sent", "bypassed", "executed-unrecorded", "unreadable",
+    "other"
 };
 
 

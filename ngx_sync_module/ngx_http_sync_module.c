@@ -9,6 +9,7 @@
 #include <malloc.h>
 
 
+static ngx_int_t ngx_http_sync_init_seal(ngx_http_sync_main_conf_t *smcf);
 static void *ngx_http_sync_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_sync_create_loc_conf(ngx_conf_t *cf);
@@ -247,6 +248,32 @@ ngx_http_sync_derive(ngx_http_sync_main_conf_t *smcf, ngx_uint_t generation,
 }
 
 
+static ngx_int_t
+ngx_http_sync_init_seal(ngx_http_sync_main_conf_t *smcf)
+{
+    u_char      secret[SYNC_SHA256_LEN];
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    for (i = 0; i < SYNC_SEAL_GENERATIONS; i++) {
+        rc = ngx_http_sync_derive(smcf, i, "seal", secret, sizeof(secret));
+
+        if (rc == NGX_DECLINED) {
+            break;
+        }
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        sync_seal_add(&smcf->seal, secret);
+        sync_wipe(secret, sizeof(secret));
+    }
+
+    return NGX_OK;
+}
+
+
 static void *
 ngx_http_sync_create_main_conf(ngx_conf_t *cf)
 {
@@ -379,6 +406,10 @@ ngx_http_sync_postconfiguration(ngx_conf_t *cf)
 
     if (smcf->used == 0) {
         return NGX_OK;
+    }
+
+    if (ngx_http_sync_init_seal(smcf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     (void) ngx_http_sync_use(cf, &ngx_http_sync_correlation_step);

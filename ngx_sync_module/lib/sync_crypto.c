@@ -1,6 +1,6 @@
 
 /*
- * Digests and their text forms.
+ * Digests, authenticated encryption, and text forms.
  *
  * SHA-256 goes through the SHA256_*() functions, which OpenSSL 3 deprecates
  * but keeps: they need no memory, their state is copied by assignment, and on
@@ -14,6 +14,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -30,12 +31,17 @@ _Static_assert(sizeof(SHA256_CTX) <= sizeof(sync_sha256_t)
                "a SHA256_CTX fits into a sync_sha256_t");
 
 
+static EVP_CIPHER_CTX *sync_aead_begin(const unsigned char *key,
+    const unsigned char *nonce, int encrypt, const sync_str_t *aad,
+    size_t naad);
 static sync_rc_t sync_random_fill(void *buf, size_t len);
 static void sync_random_forked(void);
 static size_t sync_base64_write(unsigned char *dst, const void *src,
     size_t len, const char *alphabet, unsigned padded);
 static int sync_base64url_digit(unsigned char c);
 
+
+static EVP_CIPHER    *sync_aead_cipher;
 
 static unsigned char  sync_random_stock[2048];
 static size_t         sync_random_left;
@@ -185,6 +191,127 @@ sync_hkdf(sync_str_t secret, sync_str_t salt, sync_str_t info,
     OPENSSL_cleanse(t, sizeof(t));
 
     return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_aead_seal(const unsigned char key[SYNC_AEAD_KEY_LEN],
+    const unsigned char nonce[SYNC_AEAD_NONCE_LEN], const sync_str_t *aad,
+    size_t naad, unsigned char *text, size_t len)
+{
+    int              n, done;
+    EVP_CIPHER_CTX  *ctx;
+
+    if (len > INT32_MAX) {
+        return SYNC_FAULT;
+    }
+
+    ctx = sync_aead_begin(key, nonce, 1, aad, naad);
+
+    done = ctx != NULL
+           && (len == 0 || EVP_EncryptUpdate(ctx, text, &n, text, (int) len))
+           && EVP_EncryptFinal_ex(ctx, text + len, &n)
+           && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG,
+                                  SYNC_AEAD_TAG_LEN, text + len);
+
+    EVP_CIPHER_CTX_free(ctx);
+
+    if (!done) {
+        ERR_clear_error();
+        return SYNC_FAULT;
+    }
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_aead_open(const unsigned char key[SYNC_AEAD_KEY_LEN],
+    const unsigned char nonce[SYNC_AEAD_NONCE_LEN], const sync_str_t *aad,
+    size_t naad, sync_str_t in, unsigned char *out)
+{
+    int              n;
+    size_t           len;
+    sync_rc_t        rc;
+    unsigned char    tag[SYNC_AEAD_TAG_LEN], none[1];
+    EVP_CIPHER_CTX  *ctx;
+
+    if (in.len < SYNC_AEAD_TAG_LEN || in.len > INT32_MAX) {
+        return SYNC_NO;
+    }
+
+    len = in.len - SYNC_AEAD_TAG_LEN;
+    memcpy(tag, in.data + len, SYNC_AEAD_TAG_LEN);
+
+    ctx = sync_aead_begin(key, nonce, 0, aad, naad);
+
+    if (ctx == NULL
+        || (len && !EVP_DecryptUpdate(ctx, out, &n, in.data, (int) len))
+        || !EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
+                                SYNC_AEAD_TAG_LEN, tag))
+    {
+        rc = SYNC_FAULT;
+
+    } else {
+        rc = EVP_DecryptFinal_ex(ctx, none, &n) == 1 ? SYNC_OK : SYNC_NO;
+    }
+
+    EVP_CIPHER_CTX_free(ctx);
+
+    if (rc != SYNC_OK) {
+
+        /* decrypted, but by nobody vouched for */
+
+        OPENSSL_cleanse(out, len);
+        ERR_clear_error();
+    }
+
+    return rc;
+}
+
+
+/*
+ * The cipher is looked up once: OpenSSL takes as long for that as for a short
+ * text.  A context of its own for each text is cheap, and wiped when freed.
+ */
+
+static EVP_CIPHER_CTX *
+sync_aead_begin(const unsigned char *key, const unsigned char *nonce,
+    int encrypt, const sync_str_t *aad, size_t naad)
+{
+    int              n, good;
+    size_t           i;
+    EVP_CIPHER_CTX  *ctx;
+
+    if (sync_aead_cipher == NULL) {
+        sync_aead_cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+        if (sync_aead_cipher == NULL) {
+            return NULL;
+        }
+    }
+
+    ctx = EVP_CIPHER_CTX_new();
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    good = EVP_CipherInit_ex2(ctx, sync_aead_cipher, key, nonce, encrypt,
+                              NULL);
+
+    for (i = 0; i < naad && good; i++) {
+        if (aad[i].len) {
+            good = aad[i].len <= INT32_MAX
+                   && EVP_CipherUpdate(ctx, NULL, &n, aad[i].data,
+                                       (int) aad[i].len);
+        }
+    }
+
+    if (!good) {
+        EVP_CIPHER_CTX_free(ctx);
+        return NULL;
+    }
+
+    return ctx;
 }
 
 

@@ -1,6 +1,7 @@
 
 /*
- * Digests, keyed digests, key derivation, random bytes and their text forms.
+ * Digests, keyed digests, key derivation, authenticated encryption, random
+ * bytes and their text forms.
  * OpenSSL stands behind it.  Contexts are plain memory: copied by assignment,
  * nothing to free, wiped by the caller where they hold a secret.
  */
@@ -58,6 +59,31 @@ void sync_hmac(const void *secret, size_t secret_len, const void *data,
  */
 sync_rc_t sync_hkdf(sync_str_t secret, sync_str_t salt, sync_str_t info,
     unsigned char *out, size_t len);
+
+
+/*
+ * AES-256-GCM, NIST SP 800-38D.  What is authenticated but not encrypted comes
+ * in pieces that are taken as one text: who needs their borders puts lengths
+ * into them.  A key and a nonce together encrypt one text, ever.
+ */
+
+#define SYNC_AEAD_KEY_LEN    32
+#define SYNC_AEAD_NONCE_LEN  12
+#define SYNC_AEAD_TAG_LEN    16
+
+/* In place; the tag goes behind the text, where it has room.  OK or FAULT. */
+sync_rc_t sync_aead_seal(const unsigned char key[SYNC_AEAD_KEY_LEN],
+    const unsigned char nonce[SYNC_AEAD_NONCE_LEN], const sync_str_t *aad,
+    size_t naad, unsigned char *text, size_t len);
+
+/*
+ * in ends with its tag; out has room for the rest of it.  NO: not what was
+ * sealed (out is wiped).  FAULT: out is wiped, too.
+ */
+sync_rc_t sync_aead_open(const unsigned char key[SYNC_AEAD_KEY_LEN],
+    const unsigned char nonce[SYNC_AEAD_NONCE_LEN], const sync_str_t *aad,
+    size_t naad, sync_str_t in, unsigned char *out);
+
 
 /*
  * Unpredictable bytes.  OK, or FAULT: the bytes must not be used.  For one

@@ -1,6 +1,8 @@
 
 /*
- * Digests against FIPS 180-4, RFC 4231, RFC 5869, RFC 4648.
+ * Digests against FIPS 180-4, RFC 4231, RFC 5869, RFC 4648; AES-256-GCM against
+ * the test cases of its authors (McGrew and Viega, "The Galois/Counter Mode of
+ * Operation", appendix B).
  */
 
 
@@ -20,6 +22,7 @@ static int is_hex(const unsigned char *got, size_t len, const char *want,
 static void test_sha256(void);
 static void test_hmac(void);
 static void test_hkdf(void);
+static void test_aead(void);
 static void test_random(void);
 static void test_base64(void);
 static void time_sha256(void);
@@ -36,6 +39,7 @@ main(void)
     test_sha256();
     test_hmac();
     test_hkdf();
+    test_aead();
     test_random();
     test_base64();
     time_sha256();
@@ -267,6 +271,69 @@ forked_random(void)
     (void) waitpid(pid, NULL, 0);
     close(fd[0]);
     close(fd[1]);
+}
+
+
+static void
+test_aead(void)
+{
+    size_t         i;
+    unsigned       good;
+    sync_str_t     aad[2], in;
+    unsigned char  key[32], nonce[12], buf[128], out[128];
+
+    memset(key, 0, sizeof(key));
+    memset(nonce, 0, sizeof(nonce));
+    memset(buf, 0, sizeof(buf));
+
+    is_int(sync_aead_seal(key, nonce, NULL, 0, buf, 0), SYNC_OK, "case 13");
+    is_hex(buf, 16, "530f8afbc74536b9a963b4f1c4cb738b", "case 13: tag");
+
+    memset(buf, 0, sizeof(buf));
+    sync_aead_seal(key, nonce, NULL, 0, buf, 16);
+    is_hex(buf, 32, "cea7403d4d606b6e074ec5d3baf39d18"
+           "d0d1c8a799996bf0265b98b5d48ab919", "case 14");
+
+    memcpy(key, bytes("feffe9928665731c6d6a8f9467308308"
+                      "feffe9928665731c6d6a8f9467308308").data, 32);
+    memcpy(nonce, bytes("cafebabefacedbaddecaf888").data, 12);
+    in = bytes("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a"
+               "318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba63"
+               "7b39");
+    memcpy(buf, in.data, 60);
+
+    /* in two pieces, which are one text */
+
+    aad[0] = bytes("feedface");
+    aad[1] = bytes("deadbeeffeedfacedeadbeefabaddad2");
+
+    sync_aead_seal(key, nonce, aad, 2, buf, 60);
+    is_hex(buf, 76, "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd"
+           "2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+           "76fc6ece0f4e1768cddf8853bb2d551b", "case 16");
+
+    in.data = buf;
+    in.len = 76;
+
+    is_int(sync_aead_open(key, nonce, aad, 2, in, out), SYNC_OK, "opens");
+    is_hex(out, 60, "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d"
+           "8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+           "what was sealed");
+
+    for (good = 1, i = 0; i < 76 * 8; i++) {
+        buf[i / 8] ^= 1 << i % 8;
+        memset(out, 'x', sizeof(out));
+        good &= sync_aead_open(key, nonce, aad, 2, in, out) == SYNC_NO
+                && out[0] == 0 && memcmp(out, out + 1, 59) == 0;
+        buf[i / 8] ^= 1 << i % 8;
+    }
+
+    ok(good, "a bit is flipped, anywhere: refused, and nothing comes out");
+
+    aad[0].len--;
+    is_int(sync_aead_open(key, nonce, aad, 2, in, out), SYNC_NO, "less data");
+    in.len = 15;
+    is_int(sync_aead_open(key, nonce, aad, 2, in, out), SYNC_NO, "no tag");
 }
 
 
