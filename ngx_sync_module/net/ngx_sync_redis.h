@@ -8,14 +8,14 @@
  *                    |
  *     connection     pipelined, first in first out, reconnects for ever
  *
- * hiredis reads the protocol and is named in ngx_sync_redis_conn.c alone;
- * NGINX owns the socket, its timers and its TLS.  Everything here belongs to
- * one worker.
+ * hiredis reads the protocol and does nothing else; NGINX owns the socket, its
+ * timers and its TLS.  Everything here belongs to one worker.
  *
  * A command is a heap-allocated cell that holds its own bytes.  Who makes one
  * gives it away by sending it; from then on it belongs to the topology or to
- * the connection it waits in, and is freed after its handler has returned.
- * Handlers are called from the event loop, never from within send().
+ * the connection it waits in, and is freed after its handler has returned, or,
+ * where its time was up before, when its reply has come.  Handlers are called
+ * from the event loop, never from within send().
  */
 
 
@@ -33,8 +33,8 @@
 
 /* Commands that wait for a connection, and those that wait in one: what is
    beyond is refused at once. */
-#define NGX_SYNC_REDIS_PENDING   4096
-#define NGX_SYNC_REDIS_WAITING   65536
+#define NGX_SYNC_REDIS_PENDED    4096
+#define NGX_SYNC_REDIS_QUEUED    65536
 #define NGX_SYNC_REDIS_BYTES     (64 * 1024 * 1024)
 
 
@@ -90,18 +90,22 @@ typedef struct {
 } ngx_sync_redis_script_t;
 
 
+typedef enum {
+    NGX_SYNC_REDIS_NOWHERE = 0,  /* its maker's, or a topology's */
+    NGX_SYNC_REDIS_PENDING,      /* the connection is not ready */
+    NGX_SYNC_REDIS_UNSENT,       /* not sent to its end */
+    NGX_SYNC_REDIS_WAITING,      /* for its reply */
+    NGX_SYNC_REDIS_LOST          /* to be told that there is none */
+} ngx_sync_redis_where_e;
+
+
 struct ngx_sync_redis_cmd_s {
     ngx_queue_t                  queue;      /* where it waits */
+    ngx_sync_redis_where_e       where;
+    ngx_sync_redis_cmd_t        *next;       /* of those whose time is up */
 
-    ngx_sync_redis_handler_pt    handler;
+    ngx_sync_redis_handler_pt    handler;    /* NULL: nobody wants to know */
     void                        *data;       /* the caller's */
-
-    /*
-     * Called with the reply that comes after the deadline or a cancel, and
-     * with NULL where none will ever come; may be NULL.  data is NULL then:
-     * what it needs stands in extra.
-     */
-    ngx_sync_redis_handler_pt    late;
 
     ngx_sync_redis_t            *redis;
     ngx_sync_redis_conn_t       *conn;       /* where it waits, or NULL */
@@ -113,13 +117,18 @@ struct ngx_sync_redis_cmd_s {
     uint16_t                     slot;       /* the topology's: of its tag, */
     uint16_t                     hops;       /* redirections so far */
 
-    unsigned                     again:1;    /* may be sent twice: it is sent
-                                                again on another connection */
+    unsigned                     again:1;    /* may run twice: is sent again
+                                                when its connection is lost */
+    unsigned                     patient:1;  /* waits for a server that is
+                                                down, until its deadline */
     unsigned                     asking:1;   /* ASKING goes before it */
     unsigned                     greeting:1; /* before the others: AUTH */
-    unsigned                     left:1;     /* deadline passed, or canceled */
+    unsigned                     left:1;     /* nobody waits for it */
+    unsigned                     tried:1;    /* was sent to its end once */
+    unsigned                     own:1;      /* bytes are not in the cell */
 
-    size_t                       rest;       /* script: where its keys begin */
+    ngx_uint_t                   nargs;      /* script: keys and arguments, */
+    size_t                       rest;       /* which begin here */
     size_t                       len;
     size_t                       sent;
     u_char                      *bytes;
@@ -128,7 +137,7 @@ struct ngx_sync_redis_cmd_s {
 
 /*
  * A command of n arguments, copied; extra bytes are zeroed.  The caller sets
- * handler, data, late and again; the deadline is set to redis->timeout from
+ * handler, data, again and patient; the deadline is set to redis->timeout from
  * now.  NULL: no memory.
  */
 ngx_sync_redis_cmd_t *ngx_sync_redis_command(ngx_sync_redis_t *redis,
@@ -142,6 +151,9 @@ ngx_sync_redis_cmd_t *ngx_sync_redis_call(ngx_sync_redis_t *redis,
 /* Fills sha from source. */
 void ngx_sync_redis_script_init(ngx_sync_redis_script_t *script);
 
+/* A call goes by its source from now on; NGX_ERROR: it does already. */
+ngx_int_t ngx_sync_redis_whole(ngx_sync_redis_cmd_t *cmd);
+
 void ngx_sync_redis_free(ngx_sync_redis_cmd_t *cmd);
 
 /*
@@ -153,8 +165,9 @@ void ngx_sync_redis_free(ngx_sync_redis_cmd_t *cmd);
 ngx_int_t ngx_sync_redis_send(ngx_sync_redis_t *redis, ngx_str_t *tag,
     ngx_sync_redis_cmd_t *cmd);
 
-/* The handler is not called any more; late is, if there is one. */
-void ngx_sync_redis_cancel(ngx_sync_redis_cmd_t *cmd);
+/* The handler is not called any more.  NGX_OK: it never left; NGX_DECLINED: it
+   may have run, or will. */
+ngx_int_t ngx_sync_redis_cancel(ngx_sync_redis_cmd_t *cmd);
 
 
 /* ---- topology ---- */
@@ -178,6 +191,7 @@ struct ngx_sync_redis_server_s {
 
     ngx_ssl_t                   *ssl;        /* NULL: plain */
     ngx_str_t                    ssl_name;   /* SNI, and to be verified */
+    unsigned                     no_verify:1;
 };
 
 
@@ -215,10 +229,6 @@ struct ngx_sync_redis_s {
  */
 char *ngx_sync_redis_conf(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
     ngx_sync_redis_t *redis);
-
-/* One server that never changes. */
-extern const ngx_sync_redis_topology_t  ngx_sync_redis_single;
-
 
 /* ---- connections ---- */
 
@@ -273,22 +283,25 @@ struct ngx_sync_redis_conn_s {
     ngx_log_t                       *log;
 
     ngx_peer_connection_t            peer;
-    void                            *reader;     /* redisReader */
-    ngx_pool_t                      *pool;       /* of one reply */
+    void                            *reader;
 
     ngx_queue_t                      waiting;    /* sent, in order */
     ngx_queue_t                      unsent;     /* to be sent, in order */
     ngx_queue_t                      pending;    /* until it is ready */
+    ngx_queue_t                      lost;       /* to be told: no answer */
 
     ngx_uint_t                       nwaiting;   /* waiting and unsent */
     ngx_uint_t                       npending;
+    ngx_uint_t                       nlive;      /* a request waits for them */
     ngx_uint_t                       ngreeting;
     size_t                           nbytes;     /* of all of them */
 
     ngx_event_t                      deadline;   /* the next of all of them */
     ngx_event_t                      retry;
+    ngx_event_t                      tell;       /* posted: who is in lost */
     ngx_uint_t                       attempts;   /* failed in a row */
-    ngx_msec_t                       heard;      /* bytes last came */
+    ngx_msec_t                       heard;      /* it last spoke, or was
+                                                    asked after a pause */
 
     unsigned                         closed:1;   /* for good */
 };
@@ -307,6 +320,11 @@ void ngx_sync_redis_conn_open(ngx_sync_redis_conn_t *conn);
 ngx_int_t ngx_sync_redis_conn_send(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd);
 
+/* The same for a command that was sent before: where it is not taken its
+   handler is called with no answer, but not within this call. */
+void ngx_sync_redis_conn_pass(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+
 /* From resolve: the address is known. */
 void ngx_sync_redis_conn_connect(ngx_sync_redis_conn_t *conn);
 
@@ -316,10 +334,39 @@ void ngx_sync_redis_conn_fail(ngx_sync_redis_conn_t *conn, const char *why);
 /* Closes and frees; who waits is told, but not within this call. */
 void ngx_sync_redis_conn_destroy(ngx_sync_redis_conn_t *conn);
 
+/* In exit_process: closes and frees, tells nobody. */
+void ngx_sync_redis_conn_exit(ngx_sync_redis_conn_t *conn);
+
 /* Takes out of the connection what is pending and never was sent, in order:
    for a topology that knows a better place. */
 void ngx_sync_redis_conn_take(ngx_sync_redis_conn_t *conn,
     ngx_queue_t *cmds);
+
+
+/* One server that never changes; redis->data. */
+
+typedef struct {
+    ngx_sync_redis_server_t           server;
+    const ngx_sync_redis_hooks_t     *hooks;     /* or NULL */
+    void                             *data;      /* of hooks */
+    ngx_sync_redis_conn_t            *conn;      /* the worker's */
+} ngx_sync_redis_single_t;
+
+extern const ngx_sync_redis_topology_t  ngx_sync_redis_single;
+
+
+/* ---- reading: ngx_sync_redis_reader.c, where hiredis is ---- */
+
+void *ngx_sync_redis_reader_create(ngx_log_t *log);
+void ngx_sync_redis_reader_free(void *reader);
+
+/* NGX_OK, or NGX_ERROR: no memory, or more in one reply than ever should. */
+ngx_int_t ngx_sync_redis_reader_feed(void *reader, u_char *data, size_t len);
+
+/* NGX_OK: *reply, until the next call; NGX_AGAIN: not all is there;
+   NGX_ERROR: not the protocol. */
+ngx_int_t ngx_sync_redis_reader_next(void *reader,
+    ngx_sync_redis_reply_t **reply);
 
 
 /* ---- TLS: ngx_sync_redis_tls.c ---- */

@@ -1,0 +1,1248 @@
+
+/*
+ * A connection: commands leave in the order they came, replies are matched by
+ * it.
+ *
+ *     pending   until the connection is ready
+ *     unsent    for the next write, of which there is one per turn of the loop
+ *     waiting   for their replies
+ *     lost      for the posted event that tells them of no answer
+ *
+ * A command whose time is up is told at once and keeps its place, so that the
+ * replies stay in step.
+ */
+
+
+#include "ngx_sync_redis.h"
+
+
+#define NGX_SYNC_REDIS_BUFS        64        /* commands in one write */
+#define NGX_SYNC_REDIS_READ        65536
+
+#define NGX_SYNC_REDIS_RETRY       20        /* ms, the first pause at most */
+#define NGX_SYNC_REDIS_RETRY_MAX   2000      /* and the last */
+#define NGX_SYNC_REDIS_RETRY_LOG   64        /* attempts between two lines */
+
+/* Once it failed twice in a row it is down: what is not patient is refused. */
+#define NGX_SYNC_REDIS_DOWN        2
+
+/* A connection that says nothing for so many timeouts is given up. */
+#define NGX_SYNC_REDIS_SILENT      3
+#define NGX_SYNC_REDIS_SILENT_MIN  1000      /* ms */
+
+
+static void ngx_sync_redis_conn_start(ngx_sync_redis_conn_t *conn);
+static void ngx_sync_redis_conn_connected(ngx_sync_redis_conn_t *conn);
+static ngx_int_t ngx_sync_redis_conn_test(ngx_connection_t *c);
+static void ngx_sync_redis_conn_ask(ngx_sync_redis_conn_t *conn,
+    ngx_str_t *args, ngx_uint_t n);
+static void ngx_sync_redis_conn_greeted(ngx_sync_redis_cmd_t *cmd,
+    ngx_sync_redis_reply_t *reply);
+static void ngx_sync_redis_conn_ready(ngx_sync_redis_conn_t *conn);
+static void ngx_sync_redis_conn_retry(ngx_event_t *ev);
+static void ngx_sync_redis_conn_drop(ngx_sync_redis_conn_t *conn,
+    ngx_uint_t keep);
+static void ngx_sync_redis_conn_close(ngx_sync_redis_conn_t *conn);
+static void ngx_sync_redis_conn_lose(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static void ngx_sync_redis_conn_tell(ngx_event_t *ev);
+
+static ngx_int_t ngx_sync_redis_conn_accept(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static ngx_int_t ngx_sync_redis_conn_asking(ngx_sync_redis_conn_t *conn);
+static void ngx_sync_redis_conn_enter(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static void ngx_sync_redis_conn_leave(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static void ngx_sync_redis_conn_forget(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static void ngx_sync_redis_conn_unlive(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static void ngx_sync_redis_conn_queue(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static void ngx_sync_redis_conn_write(ngx_event_t *wev);
+static void ngx_sync_redis_conn_read(ngx_event_t *rev);
+static void ngx_sync_redis_conn_reply(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_reply_t *reply);
+static void ngx_sync_redis_conn_welcome(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd, ngx_sync_redis_reply_t *reply);
+static void ngx_sync_redis_conn_unasked(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_reply_t *reply);
+
+static void ngx_sync_redis_conn_watch(ngx_sync_redis_conn_t *conn,
+    ngx_msec_t at);
+static void ngx_sync_redis_conn_deadline(ngx_event_t *ev);
+static ngx_uint_t ngx_sync_redis_conn_overdue(ngx_sync_redis_conn_t *conn,
+    ngx_queue_t *queue, ngx_sync_redis_cmd_t ***last, ngx_msec_t *next,
+    ngx_uint_t any);
+
+
+static u_char  ngx_sync_redis_buffer[NGX_SYNC_REDIS_READ];
+
+
+ngx_sync_redis_conn_t *
+ngx_sync_redis_conn_create(ngx_sync_redis_t *redis,
+    ngx_sync_redis_server_t *server, const ngx_sync_redis_hooks_t *hooks,
+    void *data)
+{
+    ngx_log_t              *log;
+    ngx_sync_redis_conn_t  *conn;
+
+    log = ngx_cycle->log;
+
+    conn = ngx_calloc(sizeof(ngx_sync_redis_conn_t), log);
+    if (conn == NULL) {
+        return NULL;
+    }
+
+    conn->redis = redis;
+    conn->server = server;
+    conn->hooks = hooks;
+    conn->data = data;
+    conn->log = log;
+
+    ngx_queue_init(&conn->waiting);
+    ngx_queue_init(&conn->unsent);
+    ngx_queue_init(&conn->pending);
+    ngx_queue_init(&conn->lost);
+
+    /* a worker that quits waits for those who wait, see watch() */
+
+    conn->deadline.handler = ngx_sync_redis_conn_deadline;
+    conn->deadline.data = conn;
+    conn->deadline.log = log;
+
+    conn->retry.handler = ngx_sync_redis_conn_retry;
+    conn->retry.data = conn;
+    conn->retry.log = log;
+    conn->retry.cancelable = 1;
+
+    conn->tell.handler = ngx_sync_redis_conn_tell;
+    conn->tell.data = conn;
+    conn->tell.log = log;
+
+    return conn;
+}
+
+
+void
+ngx_sync_redis_conn_open(ngx_sync_redis_conn_t *conn)
+{
+    if (conn->state == NGX_SYNC_REDIS_IDLE && !conn->closed) {
+        ngx_sync_redis_conn_start(conn);
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_start(ngx_sync_redis_conn_t *conn)
+{
+    conn->state = NGX_SYNC_REDIS_RESOLVING;
+
+    if (conn->hooks && conn->hooks->resolve) {
+        conn->hooks->resolve(conn);
+        return;
+    }
+
+    ngx_sync_redis_conn_connect(conn);
+}
+
+
+void
+ngx_sync_redis_conn_connect(ngx_sync_redis_conn_t *conn)
+{
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
+
+    if (conn->state != NGX_SYNC_REDIS_RESOLVING) {
+        return;
+    }
+
+    conn->state = NGX_SYNC_REDIS_CONNECTING;
+
+    conn->reader = ngx_sync_redis_reader_create(conn->log);
+    if (conn->reader == NULL) {
+        ngx_sync_redis_conn_fail(conn, "no memory");
+        return;
+    }
+
+    ngx_memzero(&conn->peer, sizeof(ngx_peer_connection_t));
+
+    conn->peer.sockaddr = conn->server->sockaddr;
+    conn->peer.socklen = conn->server->socklen;
+    conn->peer.name = &conn->server->name;
+    conn->peer.get = ngx_event_get_peer;
+    conn->peer.log = conn->log;
+    conn->peer.log_error = NGX_ERROR_INFO;
+
+    rc = ngx_event_connect_peer(&conn->peer);
+
+    if (rc == NGX_ERROR || rc == NGX_BUSY || rc == NGX_DECLINED) {
+        ngx_sync_redis_conn_fail(conn, "could not be connected to");
+        return;
+    }
+
+    c = conn->peer.connection;
+
+    c->data = conn;
+    c->read->handler = ngx_sync_redis_conn_read;
+    c->write->handler = ngx_sync_redis_conn_write;
+
+    c->pool = ngx_create_pool(128, conn->log);
+    if (c->pool == NULL) {
+        ngx_sync_redis_conn_fail(conn, "no memory");
+        return;
+    }
+
+    /* until it is ready: who waits has a deadline of its own */
+
+    c->write->cancelable = 1;
+    ngx_add_timer(c->write, ngx_max(conn->redis->timeout,
+                                    NGX_SYNC_REDIS_SILENT_MIN));
+
+    if (rc == NGX_OK) {
+        ngx_sync_redis_conn_connected(conn);
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_connected(ngx_sync_redis_conn_t *conn)
+{
+    ngx_connection_t  *c;
+
+    c = conn->peer.connection;
+
+    if (ngx_sync_redis_conn_test(c) != NGX_OK) {
+        ngx_sync_redis_conn_fail(conn, "could not be connected to");
+        return;
+    }
+
+    if (conn->server->sockaddr->sa_family != AF_UNIX
+        && ngx_tcp_nodelay(c) != NGX_OK)
+    {
+        ngx_sync_redis_conn_fail(conn, "could not be connected to");
+        return;
+    }
+
+    if (conn->server->ssl) {
+        ngx_sync_redis_tls_handshake(conn);
+        return;
+    }
+
+    ngx_sync_redis_conn_greet(conn);
+}
+
+
+static ngx_int_t
+ngx_sync_redis_conn_test(ngx_connection_t *c)
+{
+    int        err;
+    socklen_t  len;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+        err = ngx_socket_errno;
+    }
+
+    if (err) {
+        ngx_log_error(NGX_LOG_INFO, c->log, err, "sync store: connect()");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_sync_redis_conn_greet(ngx_sync_redis_conn_t *conn)
+{
+    u_char                    buf[NGX_INT_T_LEN];
+    ngx_str_t                 args[3];
+    ngx_uint_t                n;
+    ngx_connection_t         *c;
+    ngx_sync_redis_server_t  *server;
+
+    c = conn->peer.connection;
+    server = conn->server;
+
+    /* what shook hands had handlers of its own */
+
+    c->read->handler = ngx_sync_redis_conn_read;
+    c->write->handler = ngx_sync_redis_conn_write;
+
+    conn->state = NGX_SYNC_REDIS_GREETING;
+    conn->ngreeting = 0;
+
+    if (server->password.len) {
+        n = 0;
+        ngx_str_set(&args[n++], "AUTH");
+
+        if (server->user.len) {
+            args[n++] = server->user;
+        }
+
+        args[n++] = server->password;
+
+        ngx_sync_redis_conn_ask(conn, args, n);
+    }
+
+    if (server->db) {
+        ngx_str_set(&args[0], "SELECT");
+        args[1].data = buf;
+        args[1].len = ngx_sprintf(buf, "%ui", server->db) - buf;
+
+        ngx_sync_redis_conn_ask(conn, args, 2);
+    }
+
+    if (conn->hooks && conn->hooks->greet) {
+        conn->hooks->greet(conn);
+    }
+
+    if (conn->state == NGX_SYNC_REDIS_GREETING && conn->ngreeting == 0) {
+        ngx_sync_redis_conn_ready(conn);
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_ask(ngx_sync_redis_conn_t *conn, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_sync_redis_cmd_t  *cmd;
+
+    if (conn->state != NGX_SYNC_REDIS_GREETING) {
+        return;
+    }
+
+    cmd = ngx_sync_redis_command(conn->redis, args, n, 0);
+
+    if (cmd == NULL) {
+        ngx_sync_redis_conn_fail(conn, "no memory");
+        return;
+    }
+
+    cmd->handler = ngx_sync_redis_conn_greeted;
+    cmd->data = conn;
+    cmd->greeting = 1;
+
+    (void) ngx_sync_redis_conn_send(conn, cmd);
+}
+
+
+static void
+ngx_sync_redis_conn_greeted(ngx_sync_redis_cmd_t *cmd,
+    ngx_sync_redis_reply_t *reply)
+{
+    ngx_uint_t              level;
+    ngx_sync_redis_conn_t  *conn;
+
+    conn = cmd->data;
+
+    /* the words of an error name a user at most, never a password */
+
+    if (reply && reply->type == NGX_SYNC_REDIS_ERROR) {
+        level = conn->attempts ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+        ngx_log_error(level, conn->log, 0,
+                      "sync store \"%V\": %V does not let us in: %V",
+                      &conn->redis->label, &conn->server->name, &reply->str);
+
+        ngx_sync_redis_conn_fail(conn, "refused AUTH or SELECT");
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_ready(ngx_sync_redis_conn_t *conn)
+{
+    ngx_queue_t           *q;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    if (conn->attempts) {
+        ngx_log_error(NGX_LOG_NOTICE, conn->log, 0,
+                      "sync store \"%V\": %V is back",
+                      &conn->redis->label, &conn->server->name);
+    }
+
+    conn->state = NGX_SYNC_REDIS_READY;
+    conn->attempts = 0;
+
+    if (conn->peer.connection->write->timer_set) {
+        ngx_del_timer(conn->peer.connection->write);
+    }
+
+    if (conn->hooks && conn->hooks->ready) {
+        conn->hooks->ready(conn);
+    }
+
+    while (conn->state == NGX_SYNC_REDIS_READY
+           && !ngx_queue_empty(&conn->pending))
+    {
+        q = ngx_queue_head(&conn->pending);
+        ngx_queue_remove(q);
+        conn->npending--;
+
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+        ngx_sync_redis_conn_queue(conn, cmd);
+    }
+}
+
+
+void
+ngx_sync_redis_conn_fail(ngx_sync_redis_conn_t *conn, const char *why)
+{
+    ngx_msec_t  wait;
+    ngx_uint_t  level;
+
+    if (conn->closed
+        || conn->state == NGX_SYNC_REDIS_IDLE
+        || conn->state == NGX_SYNC_REDIS_BACKOFF)
+    {
+        return;
+    }
+
+    /* an idle connection may be closed at any time, that is no fault */
+
+    level = NGX_LOG_INFO;
+
+    if (conn->attempts % NGX_SYNC_REDIS_RETRY_LOG == 1
+        || (conn->state == NGX_SYNC_REDIS_READY && conn->nwaiting))
+    {
+        level = NGX_LOG_ERR;
+    }
+
+    ngx_log_error(level, conn->log, 0, "sync store \"%V\": %V %s",
+                  &conn->redis->label, &conn->server->name, why);
+
+    conn->state = NGX_SYNC_REDIS_BACKOFF;
+    conn->attempts++;
+
+    wait = NGX_SYNC_REDIS_RETRY_MAX;
+
+    if (conn->attempts < 8) {
+        wait = ngx_min(wait, (ngx_msec_t) NGX_SYNC_REDIS_RETRY
+                             << (conn->attempts - 1));
+    }
+
+    ngx_add_timer(&conn->retry, wait / 2 + ngx_random() % (wait / 2) + 1);
+
+    ngx_sync_redis_conn_drop(conn, 1);
+
+    if (conn->hooks && conn->hooks->lost) {
+        conn->hooks->lost(conn);
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_retry(ngx_event_t *ev)
+{
+    ngx_sync_redis_conn_t  *conn;
+
+    conn = ev->data;
+
+    /* a worker that quits connects only for those who wait */
+
+    if (ngx_exiting && ngx_queue_empty(&conn->pending)) {
+        return;
+    }
+
+    if (conn->state == NGX_SYNC_REDIS_BACKOFF) {
+        ngx_sync_redis_conn_start(conn);
+    }
+}
+
+
+void
+ngx_sync_redis_conn_destroy(ngx_sync_redis_conn_t *conn)
+{
+    if (conn->closed) {
+        return;
+    }
+
+    conn->closed = 1;
+
+    ngx_sync_redis_conn_drop(conn, 0);
+
+    if (conn->retry.timer_set) {
+        ngx_del_timer(&conn->retry);
+    }
+
+    if (conn->deadline.timer_set) {
+        ngx_del_timer(&conn->deadline);
+    }
+
+    ngx_post_event(&conn->tell, &ngx_posted_events);
+}
+
+
+void
+ngx_sync_redis_conn_exit(ngx_sync_redis_conn_t *conn)
+{
+    ngx_queue_t           *q;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    ngx_sync_redis_conn_destroy(conn);
+
+    while (!ngx_queue_empty(&conn->lost)) {
+        q = ngx_queue_head(&conn->lost);
+        ngx_queue_remove(q);
+
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+        ngx_sync_redis_free(cmd);
+    }
+
+    if (conn->tell.posted) {
+        ngx_delete_posted_event(&conn->tell);
+    }
+
+    ngx_free(conn);
+}
+
+
+/*
+ * The connection ends.  Redis runs no command that did not arrive whole, so
+ * what was not sent to its end may be sent again elsewhere, and what may run
+ * twice as well.
+ */
+
+static void
+ngx_sync_redis_conn_drop(ngx_sync_redis_conn_t *conn, ngx_uint_t keep)
+{
+    ngx_uint_t             down;
+    ngx_queue_t            all, *q, *next;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    ngx_sync_redis_conn_close(conn);
+
+    ngx_queue_init(&all);
+
+    ngx_queue_add(&all, &conn->waiting);
+    ngx_queue_init(&conn->waiting);
+
+    ngx_queue_add(&all, &conn->unsent);
+    ngx_queue_init(&conn->unsent);
+
+    ngx_queue_add(&all, &conn->pending);
+    ngx_queue_init(&conn->pending);
+
+    conn->nwaiting = 0;
+    conn->npending = 0;
+    conn->ngreeting = 0;
+
+    down = conn->attempts >= NGX_SYNC_REDIS_DOWN;
+
+    for (q = ngx_queue_head(&all); q != ngx_queue_sentinel(&all); q = next) {
+        next = ngx_queue_next(q);
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+        ngx_queue_remove(q);
+
+        if (keep
+            && !cmd->left
+            && !cmd->greeting
+            && (cmd->patient || !down)
+            && (cmd->again || cmd->where != NGX_SYNC_REDIS_WAITING))
+        {
+            cmd->sent = 0;
+            cmd->where = NGX_SYNC_REDIS_PENDING;
+            ngx_queue_insert_tail(&conn->pending, q);
+            conn->npending++;
+            continue;
+        }
+
+        ngx_sync_redis_conn_lose(conn, cmd);
+    }
+}
+
+
+/* It will be told, later. */
+
+static void
+ngx_sync_redis_conn_lose(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    cmd->where = NGX_SYNC_REDIS_LOST;
+    ngx_queue_insert_tail(&conn->lost, &cmd->queue);
+
+    ngx_post_event(&conn->tell, &ngx_posted_events);
+}
+
+
+static void
+ngx_sync_redis_conn_close(ngx_sync_redis_conn_t *conn)
+{
+    ngx_connection_t  *c;
+
+    c = conn->peer.connection;
+
+    if (c) {
+        conn->peer.connection = NULL;
+
+#if (NGX_SSL)
+        if (c->ssl) {
+            c->ssl->no_wait_shutdown = 1;
+            c->ssl->no_send_shutdown = 1;
+            (void) ngx_ssl_shutdown(c);
+        }
+#endif
+
+        if (c->pool) {
+            ngx_destroy_pool(c->pool);
+            c->pool = NULL;
+        }
+
+        ngx_close_connection(c);
+    }
+
+    if (conn->reader) {
+        ngx_sync_redis_reader_free(conn->reader);
+        conn->reader = NULL;
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_tell(ngx_event_t *ev)
+{
+    ngx_queue_t            *q;
+    ngx_sync_redis_cmd_t   *cmd;
+    ngx_sync_redis_conn_t  *conn;
+
+    conn = ev->data;
+
+    while (!ngx_queue_empty(&conn->lost)) {
+        q = ngx_queue_head(&conn->lost);
+        ngx_queue_remove(q);
+
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+        ngx_sync_redis_conn_leave(conn, cmd);
+
+        if (cmd->handler) {
+            cmd->handler(cmd, NULL);
+        }
+
+        ngx_sync_redis_free(cmd);
+    }
+
+    if (conn->closed) {
+        ngx_free(conn);
+    }
+}
+
+
+ngx_int_t
+ngx_sync_redis_conn_send(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (ngx_sync_redis_conn_accept(conn, cmd) != NGX_OK) {
+        ngx_sync_redis_free(cmd);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_sync_redis_conn_pass(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (ngx_sync_redis_conn_accept(conn, cmd) != NGX_OK) {
+        ngx_sync_redis_conn_enter(conn, cmd);
+        ngx_sync_redis_conn_lose(conn, cmd);
+    }
+}
+
+
+static ngx_int_t
+ngx_sync_redis_conn_accept(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (conn->closed
+        || conn->nbytes + cmd->len > NGX_SYNC_REDIS_BYTES
+        || conn->nwaiting + conn->npending >= NGX_SYNC_REDIS_QUEUED)
+    {
+        return NGX_ERROR;
+    }
+
+    if (conn->state == NGX_SYNC_REDIS_READY || cmd->greeting) {
+
+        if (conn->peer.connection == NULL
+            || (cmd->asking && ngx_sync_redis_conn_asking(conn) != NGX_OK))
+        {
+            return NGX_ERROR;
+        }
+
+        if (cmd->greeting) {
+            conn->ngreeting++;
+        }
+
+        ngx_sync_redis_conn_enter(conn, cmd);
+        ngx_sync_redis_conn_queue(conn, cmd);
+
+        return NGX_OK;
+    }
+
+    if (conn->npending >= NGX_SYNC_REDIS_PENDED
+        || (conn->attempts >= NGX_SYNC_REDIS_DOWN && !cmd->patient))
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_sync_redis_conn_enter(conn, cmd);
+
+    cmd->where = NGX_SYNC_REDIS_PENDING;
+    ngx_queue_insert_tail(&conn->pending, &cmd->queue);
+    conn->npending++;
+
+    ngx_sync_redis_conn_open(conn);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_sync_redis_conn_asking(ngx_sync_redis_conn_t *conn)
+{
+    ngx_str_t              arg;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    ngx_str_set(&arg, "ASKING");
+
+    cmd = ngx_sync_redis_command(conn->redis, &arg, 1, 0);
+    if (cmd == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_sync_redis_conn_send(conn, cmd);
+}
+
+
+/* It is this connection's from here to leave(). */
+
+static void
+ngx_sync_redis_conn_enter(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    cmd->conn = conn;
+    cmd->sent = 0;
+    conn->nbytes += cmd->len;
+
+    /* a worker that quits waits for requests, not for the patient */
+
+    if (!cmd->patient) {
+        conn->nlive++;
+        conn->deadline.cancelable = 0;
+    }
+
+    ngx_sync_redis_conn_watch(conn, cmd->deadline);
+}
+
+
+static void
+ngx_sync_redis_conn_leave(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (!cmd->left) {
+        ngx_sync_redis_conn_unlive(conn, cmd);
+    }
+
+    cmd->conn = NULL;
+    cmd->where = NGX_SYNC_REDIS_NOWHERE;
+    conn->nbytes -= cmd->len;
+}
+
+
+/* Nobody waits for it any more. */
+
+static void
+ngx_sync_redis_conn_forget(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (!cmd->left) {
+        ngx_sync_redis_conn_unlive(conn, cmd);
+        cmd->left = 1;
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_unlive(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (!cmd->patient && --conn->nlive == 0) {
+        conn->deadline.cancelable = 1;
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_queue(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    if (conn->nwaiting == 0) {
+        conn->heard = ngx_current_msec;
+    }
+
+    cmd->where = NGX_SYNC_REDIS_UNSENT;
+    ngx_queue_insert_tail(&conn->unsent, &cmd->queue);
+    conn->nwaiting++;
+
+    /* one write for all that is asked in this turn of the loop */
+
+    ngx_post_event(conn->peer.connection->write, &ngx_posted_events);
+}
+
+
+ngx_int_t
+ngx_sync_redis_cancel(ngx_sync_redis_cmd_t *cmd)
+{
+    ngx_int_t               rc;
+    ngx_sync_redis_conn_t  *conn;
+
+    conn = cmd->conn;
+
+    cmd->handler = NULL;
+    cmd->data = NULL;
+
+    rc = cmd->tried ? NGX_DECLINED : NGX_OK;
+
+    switch (cmd->where) {
+
+    case NGX_SYNC_REDIS_PENDING:
+        conn->npending--;
+        break;
+
+    case NGX_SYNC_REDIS_UNSENT:
+
+        if (cmd->sent || cmd->asking) {
+            ngx_sync_redis_conn_forget(conn, cmd);
+            return NGX_DECLINED;
+        }
+
+        conn->nwaiting--;
+        break;
+
+    case NGX_SYNC_REDIS_LOST:
+        break;
+
+    case NGX_SYNC_REDIS_WAITING:
+        ngx_sync_redis_conn_forget(conn, cmd);
+        return rc;
+
+    default: /* a topology keeps it, and asks left before it sends */
+        cmd->left = 1;
+        return rc;
+    }
+
+    ngx_queue_remove(&cmd->queue);
+    ngx_sync_redis_conn_leave(conn, cmd);
+    ngx_sync_redis_free(cmd);
+
+    return rc;
+}
+
+
+void
+ngx_sync_redis_conn_take(ngx_sync_redis_conn_t *conn, ngx_queue_t *cmds)
+{
+    ngx_queue_t           *q;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    while (!ngx_queue_empty(&conn->pending)) {
+        q = ngx_queue_head(&conn->pending);
+        ngx_queue_remove(q);
+        conn->npending--;
+
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+        ngx_sync_redis_conn_leave(conn, cmd);
+        ngx_queue_insert_tail(cmds, q);
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_write(ngx_event_t *wev)
+{
+    ngx_buf_t               bufs[NGX_SYNC_REDIS_BUFS];
+    ngx_uint_t              i, n;
+    ngx_queue_t            *q;
+    ngx_chain_t             chain[NGX_SYNC_REDIS_BUFS], *rest;
+    ngx_connection_t       *c;
+    ngx_sync_redis_cmd_t   *cmd;
+    ngx_sync_redis_conn_t  *conn;
+
+    c = wev->data;
+    conn = c->data;
+
+    if (wev->timedout) {
+        ngx_sync_redis_conn_fail(conn, "does not answer");
+        return;
+    }
+
+    if (conn->state == NGX_SYNC_REDIS_CONNECTING) {
+        ngx_sync_redis_conn_connected(conn);
+        return;
+    }
+
+    while (wev->ready && (c->buffered || !ngx_queue_empty(&conn->unsent))) {
+
+        n = 0;
+
+        for (q = ngx_queue_head(&conn->unsent);
+             q != ngx_queue_sentinel(&conn->unsent)
+             && n < NGX_SYNC_REDIS_BUFS;
+             q = ngx_queue_next(q))
+        {
+            cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+            ngx_memzero(&bufs[n], sizeof(ngx_buf_t));
+            bufs[n].memory = 1;
+            bufs[n].pos = cmd->bytes + cmd->sent;
+            bufs[n].last = cmd->bytes + cmd->len;
+
+            chain[n].buf = &bufs[n];
+            chain[n].next = NULL;
+
+            if (n) {
+                chain[n - 1].next = &chain[n];
+            }
+
+            n++;
+        }
+
+        if (n) {
+            bufs[n - 1].flush = 1;
+        }
+
+        rest = c->send_chain(c, n ? chain : NULL, 0);
+
+        if (rest == NGX_CHAIN_ERROR) {
+            ngx_sync_redis_conn_fail(conn, "is lost");
+            return;
+        }
+
+        for (i = 0; i < n; i++) {
+            q = ngx_queue_head(&conn->unsent);
+            cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+            cmd->sent = bufs[i].pos - cmd->bytes;
+
+            if (cmd->sent < cmd->len) {
+                break;
+            }
+
+            cmd->tried = 1;
+            cmd->where = NGX_SYNC_REDIS_WAITING;
+
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&conn->waiting, q);
+        }
+    }
+
+    if (ngx_handle_write_event(wev, 0) != NGX_OK) {
+        ngx_sync_redis_conn_fail(conn, "is lost");
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_read(ngx_event_t *rev)
+{
+    ssize_t                  n;
+    ngx_int_t                rc;
+    ngx_connection_t        *c;
+    ngx_sync_redis_conn_t   *conn;
+    ngx_sync_redis_reply_t  *reply;
+
+    c = rev->data;
+    conn = c->data;
+
+    if (conn->state == NGX_SYNC_REDIS_CONNECTING) {
+
+        /* the write event tells how it went */
+
+        return;
+    }
+
+    for ( ;; ) {
+        n = c->recv(c, ngx_sync_redis_buffer, NGX_SYNC_REDIS_READ);
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n == NGX_ERROR || n == 0) {
+            ngx_sync_redis_conn_fail(conn, "closed the connection");
+            return;
+        }
+
+        conn->heard = ngx_current_msec;
+
+        if (ngx_sync_redis_reader_feed(conn->reader, ngx_sync_redis_buffer, n)
+            != NGX_OK)
+        {
+            ngx_sync_redis_conn_fail(conn, "says too much");
+            return;
+        }
+
+        for ( ;; ) {
+            rc = ngx_sync_redis_reader_next(conn->reader, &reply);
+
+            if (rc == NGX_AGAIN) {
+                break;
+            }
+
+            if (rc == NGX_ERROR) {
+                ngx_sync_redis_conn_fail(conn, "does not speak as Redis does");
+                return;
+            }
+
+            ngx_sync_redis_conn_reply(conn, reply);
+
+            if (conn->peer.connection != c) {
+                return;
+            }
+        }
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_sync_redis_conn_fail(conn, "is lost");
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_reply(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_reply_t *reply)
+{
+    ngx_queue_t           *q;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    if (ngx_queue_empty(&conn->waiting)) {
+        ngx_sync_redis_conn_unasked(conn, reply);
+        return;
+    }
+
+    q = ngx_queue_head(&conn->waiting);
+    ngx_queue_remove(q);
+    conn->nwaiting--;
+
+    cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+    ngx_sync_redis_conn_leave(conn, cmd);
+
+    if (cmd->left) {
+        ngx_sync_redis_free(cmd);
+        return;
+    }
+
+    if (cmd->greeting) {
+        ngx_sync_redis_conn_welcome(conn, cmd, reply);
+        return;
+    }
+
+    if (reply->type == NGX_SYNC_REDIS_ERROR) {
+
+        if (cmd->script
+            && ngx_sync_redis_is_error(reply, "NOSCRIPT")
+            && ngx_sync_redis_whole(cmd) == NGX_OK)
+        {
+            ngx_sync_redis_conn_pass(conn, cmd);
+            return;
+        }
+
+        if (conn->hooks
+            && conn->hooks->refused
+            && conn->hooks->refused(conn, cmd, reply) == NGX_OK)
+        {
+            return;
+        }
+    }
+
+    if (cmd->handler) {
+        cmd->handler(cmd, reply);
+    }
+
+    ngx_sync_redis_free(cmd);
+}
+
+
+static void
+ngx_sync_redis_conn_welcome(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd, ngx_sync_redis_reply_t *reply)
+{
+    conn->ngreeting--;
+
+    if (cmd->handler) {
+        cmd->handler(cmd, reply);
+    }
+
+    ngx_sync_redis_free(cmd);
+
+    if (conn->state == NGX_SYNC_REDIS_GREETING && conn->ngreeting == 0) {
+        ngx_sync_redis_conn_ready(conn);
+    }
+}
+
+
+static void
+ngx_sync_redis_conn_unasked(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_reply_t *reply)
+{
+    if (conn->hooks && conn->hooks->push) {
+        conn->hooks->push(conn, reply);
+        return;
+    }
+
+    if (reply->type == NGX_SYNC_REDIS_ERROR) {
+        ngx_log_error(NGX_LOG_INFO, conn->log, 0, "sync store \"%V\": %V: %V",
+                      &conn->redis->label, &conn->server->name, &reply->str);
+    }
+
+    ngx_sync_redis_conn_fail(conn, "answers what nobody asked");
+}
+
+
+/* One timer for all deadlines, which seldom has to move: it is not deleted
+   with the command it was set for. */
+
+static void
+ngx_sync_redis_conn_watch(ngx_sync_redis_conn_t *conn, ngx_msec_t at)
+{
+    ngx_event_t     *ev;
+    ngx_msec_int_t   wait;
+
+    ev = &conn->deadline;
+
+    if (ev->timer_set) {
+
+        if ((ngx_msec_int_t) (at - ev->timer.key) >= 0) {
+            return;
+        }
+
+        ngx_del_timer(ev);
+    }
+
+    wait = (ngx_msec_int_t) (at - ngx_current_msec);
+
+    ngx_add_timer(ev, wait > 0 ? wait : 1);
+}
+
+
+static void
+ngx_sync_redis_conn_deadline(ngx_event_t *ev)
+{
+    ngx_msec_t              now, next, silent;
+    ngx_uint_t              any;
+    ngx_sync_redis_cmd_t   *due, **last, *cmd;
+    ngx_sync_redis_conn_t  *conn;
+
+    conn = ev->data;
+
+    now = ngx_current_msec;
+    any = 0;
+    due = NULL;
+    last = &due;
+
+    any |= ngx_sync_redis_conn_overdue(conn, &conn->waiting, &last, &next,
+                                       any);
+    any |= ngx_sync_redis_conn_overdue(conn, &conn->unsent, &last, &next, any);
+    any |= ngx_sync_redis_conn_overdue(conn, &conn->pending, &last, &next,
+                                       any);
+    *last = NULL;
+
+    if (conn->nwaiting) {
+        silent = conn->heard
+                 + ngx_max(conn->redis->timeout * NGX_SYNC_REDIS_SILENT,
+                           NGX_SYNC_REDIS_SILENT_MIN);
+
+        if ((ngx_msec_int_t) (silent - now) <= 0) {
+            ngx_sync_redis_conn_fail(conn, "has fallen silent");
+
+        } else if (!any || (ngx_msec_int_t) (silent - next) < 0) {
+            next = silent;
+            any = 1;
+        }
+    }
+
+    if (any) {
+        ngx_sync_redis_conn_watch(conn, next);
+    }
+
+    /* no cell is freed before the loop turns, whatever they do */
+
+    while (due) {
+        cmd = due;
+        due = cmd->next;
+
+        if (cmd->handler) {
+            cmd->handler(cmd, NULL);
+            cmd->handler = NULL;
+        }
+    }
+}
+
+
+/*
+ * Collects whose time is up.  What has left keeps its place; what has not will
+ * not leave any more.  Returns whether there are others, *next is the earliest
+ * of their deadlines.
+ */
+
+static ngx_uint_t
+ngx_sync_redis_conn_overdue(ngx_sync_redis_conn_t *conn, ngx_queue_t *queue,
+    ngx_sync_redis_cmd_t ***last, ngx_msec_t *next, ngx_uint_t any)
+{
+    ngx_queue_t           *q, *following;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    for (q = ngx_queue_head(queue);
+         q != ngx_queue_sentinel(queue);
+         q = following)
+    {
+        following = ngx_queue_next(q);
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+        if (cmd->left) {
+            continue;
+        }
+
+        if ((ngx_msec_int_t) (cmd->deadline - ngx_current_msec) > 0) {
+
+            if (!any || (ngx_msec_int_t) (cmd->deadline - *next) < 0) {
+                *next = cmd->deadline;
+                any = 1;
+            }
+
+            continue;
+        }
+
+        if (cmd->sent == 0) {
+
+            if (cmd->where == NGX_SYNC_REDIS_PENDING) {
+                conn->npending--;
+
+            } else {
+                conn->nwaiting--;
+            }
+
+            ngx_queue_remove(q);
+            ngx_sync_redis_conn_lose(conn, cmd);
+            continue;
+        }
+
+        ngx_sync_redis_conn_forget(conn, cmd);
+
+        **last = cmd;
+        *last = &cmd->next;
+    }
+
+    return any;
+}
