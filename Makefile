@@ -29,11 +29,13 @@ SAN     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 
 lib_srcs   := $(wildcard $(lib)/*.c)
 tool_srcs  := $(wildcard tools/*.c)
+ctl_srcs   := $(wildcard tools/syncctl/*.c)
 unit_srcs  := $(wildcard t/unit/*.c)
 
 lib_objs   := $(lib_srcs:$(lib)/%.c=$(out)/lib/%.o)
 san_objs   := $(lib_srcs:$(lib)/%.c=$(out)/lib-san/%.o)
 tool_bins  := $(tool_srcs:tools/%.c=$(out)/%)
+ctl_objs   := $(ctl_srcs:tools/syncctl/%.c=$(out)/ctl/%.o)
 unit_bins  := $(unit_srcs:t/unit/%.c=$(out)/unit/%)
 
 dirs       := $(lib) ngx_sync_module/net ngx_sync_module/store \
@@ -60,7 +62,7 @@ build: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) module lib-tools
 
 .PHONY: lib-tools
-lib-tools: $(out)/libsync.a $(tool_bins)
+lib-tools: $(out)/libsync.a $(tool_bins) $(out)/syncctl
 	@:
 
 
@@ -116,13 +118,22 @@ $(tool_bins): $(out)/%: tools/%.c $(out)/libsync.a
 	$(CC) $(STD) $(WARN) $(CFLAGS) -I$(lib) -MMD -MP -MF $@.d -o $@ \
 	    $< $(out)/libsync.a $(libs)
 
+# syncctl is many files; their objects stand in a folder beside the binary
+
+$(out)/ctl/%.o: tools/syncctl/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -I$(lib) -MMD -MP -c -o $@ $<
+
+$(out)/syncctl: $(ctl_objs) $(out)/libsync.a
+	$(CC) $(CFLAGS) -o $@ $(ctl_objs) $(out)/libsync.a $(libs)
+
 $(unit_bins): $(out)/unit/%: t/unit/%.c $(out)/libsync-san.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(SAN) -I$(lib) -It/unit -MMD -MP -MF $@.d -o $@ \
 	    $< $(out)/libsync-san.a $(libs)
 
 -include $(wildcard $(out)/lib/*.d $(out)/lib-san/*.d $(out)/unit/*.d \
-                    $(out)/*.d)
+                    $(out)/ctl/*.d $(out)/*.d)
 
 
 .PHONY: units

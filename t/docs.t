@@ -6,7 +6,7 @@
 #
 # A block is marked by where it stands: "nginx http", "nginx server", "nginx
 # location"; what it needs around it is added here.  Other blocks are JSON,
-# which the units compile, or C, which is built.
+# which the units compile, C, which is built, or what t/syncctl.t runs.
 
 use strict;
 use warnings;
@@ -22,7 +22,8 @@ use Test::More;
 my $root = Demo::Stage::root();
 my $stage = Demo::Stage->new;
 my $dir = $stage->{dir};
-my %known = map { $_ => 1 } 'json', 'sh', 'sh debug', 'text', 'c policy';
+my %known = map { $_ => 1 } 'json', 'sh', 'sh debug', 'text', 'c policy',
+                          'console';
 
 $stage->write('sync/login.jwks',
               Demo::Stage::slurp("$dir/library/jwks/acme.json"));

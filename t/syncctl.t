@@ -1,0 +1,269 @@
+#!/usr/bin/perl
+
+# syncctl over the conformance suites, each of them whole, and the examples of
+# docs/syncctl.md as they stand there.
+
+use strict;
+use warnings;
+
+use Cpanel::JSON::XS ();
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Temp ();
+use Test::More;
+
+my $root = abs_path(dirname(__FILE__) . '/..');
+my $ctl = abs_path(($ENV{SYNC_BUILD} || "$root/build") . '/syncctl');
+my $suites = $ENV{SYNC_SUITES} || "$root/../shared/data";
+my $dir = File::Temp::tempdir('syncctl-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $json = Cpanel::JSON::XS->new->canonical->allow_nonref->utf8;
+
+chdir $dir or die "$dir: $!";
+
+usage();
+
+suite('json-parsing', \&json_parsing);
+suite('strings/blns.json', \&strings);
+suite('jsonpath/cts.json', \&jsonpath);
+
+examples("$root/docs/syncctl.md");
+
+done_testing();
+
+
+# Exit code, standard output and standard error, without a shell.
+
+sub ctl {
+    my (@args) = @_;
+
+    my $pid = fork // die "fork: $!";
+
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', "$dir/.out";
+        open STDERR, '>', "$dir/.err";
+        exec $ctl, @args or POSIX::_exit(127);
+    }
+
+    waitpid $pid, 0;
+
+    my $code = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+
+    return ($code, slurp("$dir/.out"), slurp("$dir/.err"));
+}
+
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $fh, '<:raw', $path or die "$path: $!";
+    local $/;
+
+    return <$fh> // '';
+}
+
+
+sub put {
+    my ($name, $text) = @_;
+
+    open my $fh, '>:raw', "$dir/$name" or die "$name: $!";
+    print $fh $text;
+    close $fh or die "$name: $!";
+
+    return $name;
+}
+
+
+sub suite {
+    my ($name, $code) = @_;
+
+    SKIP: {
+        skip "$name is absent", 1 if !-e "$suites/$name";
+        $code->("$suites/$name");
+    }
+}
+
+
+# Cases that went wrong, and what is counted.
+
+sub counted {
+    my ($wrong, $n, $what) = @_;
+
+    ok($n > 0 && !@$wrong, "$what: $n of $n")
+        or diag(scalar(@$wrong) . " went wrong:\n"
+                . join "\n", splice @$wrong, 0, 10);
+}
+
+
+sub usage {
+    my ($code, $out, $err) = ctl();
+    is($code, 0, 'syncctl alone helps');
+
+    my @commands = $out =~ /^  (\S+) /mg;
+    cmp_ok(scalar @commands, '>=', 2, 'and lists its commands');
+
+    ($code, $out, $err) = ctl('help');
+    is($code, 0, 'as help does');
+
+    ($code, $out, $err) = ctl('nothing');
+    is($code, 2, 'a command that is none');
+    is($err, "syncctl: unknown command \"nothing\"; \"syncctl help\" lists "
+             . "them\n", 'is named');
+
+    for my $command (@commands) {
+        ($code, $out, $err) = ctl('help', $command);
+        is($code, 0, "help $command");
+        like($out, qr/^usage: syncctl $command \S/, 'tells its usage');
+
+        ($code, $out, $err) = ctl($command, '--no-such-option');
+        is($code, 2, "$command: an option that is none");
+        like($err, qr/^syncctl $command: .+\nusage: syncctl $command /,
+             'is told with the usage');
+        is($out, '', 'and nothing else');
+    }
+
+    ($code, $out, $err) = ctl('json', "$dir/none.json");
+    is($code, 2, 'a file that is not there');
+    like($err, qr/^syncctl: .*none\.json: No such file/, 'is named');
+
+    open my $full, '>', '/dev/full' or return;
+    is(system("'$ctl' help json >/dev/null"), 0, 'help to a pipe');
+    isnt(system("echo 1 | '$ctl' path '\$' - >/dev/full 2>/dev/null"), 0,
+         'a full disk is no verdict');
+}
+
+
+# every y_ accepted, every n_ refused, each i_ as docs/syncctl.md has it
+
+sub json_parsing {
+    my ($folder) = @_;
+
+    my @files = sort glob "$folder/test_parsing/*.json";
+    my ($code, $out) = ctl('json', @files);
+    my ($strict_code, $strict) = ctl('json', '--strict', @files);
+
+    is($code, 1, 'json: not all are valid');
+
+    my %verdict = $out =~ m{/([^/\n]+\.json): (valid|invalid)\b}g;
+    my %strictly = $strict =~ m{/([^/\n]+\.json): (valid|invalid)\b}g;
+
+    for my $kind (['y', 'valid'], ['n', 'invalid']) {
+        my @names = grep { /^$kind->[0]_/ } map { s{.*/}{}r } @files;
+
+        counted([ grep { ($verdict{$_} // 'none') ne $kind->[1] } @names ],
+                scalar @names, "json: $kind->[0]_ is $kind->[1]");
+    }
+
+    my @open = grep { /^i_/ } map { s{.*/}{}r } @files;
+    my @numbers = grep { /^i_number_/ } @open;
+
+    counted([ grep { $verdict{$_} ne (/^i_number_/ ? 'valid' : 'invalid') }
+              @open ],
+            scalar @open, 'json: i_ as decided, numbers alone are valid');
+
+    is(join(' ', grep { $verdict{$_} ne $strictly{$_} } sort keys %verdict),
+       'y_object_duplicated_key.json '
+       . 'y_object_duplicated_key_and_value.json',
+       'json: --strict refuses duplicate members, and these alone');
+
+    my @vague = $out =~ m{: invalid: (?!at byte \d+)(.*)}g;
+    is(scalar @vague, 0, 'json: each refusal names the byte');
+}
+
+
+# every string comes out byte for byte as it went in
+
+sub strings {
+    my ($file) = @_;
+
+    my $strings = $json->decode(slurp($file));
+    my ($code, $out) = ctl('path', '$[*]', $file);
+
+    is_deeply($json->decode($out), $strings, 'strings: read back');
+
+    my @raw = slurp($file) =~ /^\s*("(?:[^"\\]|\\.)*"),?[ ]*$/mg;
+    my $text = '[' . join(',', @raw) . "]\n";
+
+    is(scalar @raw, scalar @$strings, 'strings: ' . @raw . ' of them');
+    ok($out eq $text, 'strings: ' . @raw . ' of ' . @raw
+                      . ' byte for byte as they were written');
+}
+
+
+sub jsonpath {
+    my ($file) = @_;
+
+    my (@wrong, @invalid);
+    my ($valid, $refused) = (0, 0);
+
+    for my $test (@{ $json->decode(slurp($file))->{tests} }) {
+        my $selector = $test->{selector};
+        utf8::encode($selector);
+
+        put('document.json', $json->encode($test->{document} // undef));
+
+        my ($code, $out) = ctl('path', $selector, 'document.json');
+
+        if ($test->{invalid_selector}) {
+            $refused++;
+            push @invalid, $test->{name} if $code != 2 || $out ne '';
+            next;
+        }
+
+        $valid++;
+
+        my @may = $test->{results} ? @{ $test->{results} } : $test->{result};
+        my $got = $code == 0 ? $json->encode($json->decode($out)) : 'nothing';
+
+        push @wrong, "$test->{name}: $got"
+            if !grep { $json->encode($_) eq $got } @may;
+    }
+
+    counted(\@wrong, $valid, 'jsonpath: what they find');
+    counted(\@invalid, $refused, 'jsonpath: no selectors');
+}
+
+
+# In a block of "console" a line after "$ " is run, "> " goes on with it, and
+# what follows is what it prints.
+
+sub examples {
+    my ($file) = @_;
+
+    my $text = slurp($file);
+    my @runs;
+
+    while ($text =~ /^```console\n(.*?)^```$/msg) {
+        for my $line (split /^/, $1) {
+            if ($line =~ s/^\$ //) {
+                push @runs, { command => $line, out => '' };
+
+            } elsif ($line =~ s/^> ?//) {
+                $runs[-1]{command} .= $line;
+
+            } else {
+                $runs[-1]{out} .= $line;
+            }
+        }
+    }
+
+    cmp_ok(scalar @runs, '>', 5, 'docs/syncctl.md has examples');
+
+    # one shell for all, so that "echo $?" means the one before
+
+    my $script = "exec 2>&1\nPATH=" . dirname($ctl) . ":\$PATH\n";
+
+    $script .= "$_->{command}\nshell_=\$?; echo '\x01'; (exit \$shell_)\n"
+        for @runs;
+
+    mkdir "$dir/examples";
+    put('examples.sh', $script);
+
+    my $out = `cd '$dir/examples' && bash '$dir/examples.sh'`;
+    my @out = split /\x01\n/, $out, -1;
+
+    for my $run (@runs) {
+        my $name = $run->{command} =~ s/\n.*//sr;
+        is(shift @out, $run->{out}, "example: $name");
+    }
+}
