@@ -14,10 +14,12 @@ out     := $(abspath $(BUILD))
 top     := $(CURDIR)
 
 lib     := ngx_sync_module/lib
-libs    := -ljansson -lssl -lcrypto -lpcre2-8
+libs    := -ljansson -lssl -lcrypto -lpcre2-8 -lxml2
+incs    := -I/usr/include/libxml2
 
 PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
-            libpcre2-dev libhiredis-dev perl libcryptx-perl libcrypt-jwt-perl \
+            libpcre2-dev libhiredis-dev libxml2-dev perl libcryptx-perl \
+            libcrypt-jwt-perl \
             libjson-perl libcpanel-json-xs-perl ca-certificates curl \
             nghttp2-client openssl redis-server
 
@@ -100,11 +102,11 @@ module: $(out)/nginx/objs/Makefile
 
 $(out)/lib/%.o: $(lib)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(CFLAGS) $(incs) -MMD -MP -c -o $@ $<
 
 $(out)/lib-san/%.o: $(lib)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(SAN) -MMD -MP -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(SAN) $(incs) -MMD -MP -c -o $@ $<
 
 $(out)/libsync.a: $(lib_objs)
 	@rm -f $@
