@@ -1,6 +1,6 @@
 
 /*
- * Commands as cells of bytes, and the simplest topology: one server.
+ * Commands as cells of bytes.
  */
 
 
@@ -21,20 +21,6 @@ static ngx_sync_redis_cmd_t *ngx_sync_redis_cell(ngx_sync_redis_t *redis,
     size_t size, size_t extra);
 static u_char *ngx_sync_redis_count(u_char *p, u_char type, size_t n);
 static u_char *ngx_sync_redis_arg(u_char *p, u_char *data, size_t len);
-
-static ngx_int_t ngx_sync_redis_single_init(ngx_sync_redis_t *redis,
-    ngx_cycle_t *cycle);
-static void ngx_sync_redis_single_exit(ngx_sync_redis_t *redis);
-static ngx_int_t ngx_sync_redis_single_send(ngx_sync_redis_t *redis,
-    ngx_str_t *tag, ngx_sync_redis_cmd_t *cmd);
-
-
-const ngx_sync_redis_topology_t  ngx_sync_redis_single = {
-    ngx_string("single"),
-    ngx_sync_redis_single_init,
-    ngx_sync_redis_single_exit,
-    ngx_sync_redis_single_send
-};
 
 
 ngx_sync_redis_cmd_t *
@@ -255,52 +241,4 @@ ngx_sync_redis_send(ngx_sync_redis_t *redis, ngx_str_t *tag,
     ngx_sync_redis_cmd_t *cmd)
 {
     return redis->topology->send(redis, tag, cmd);
-}
-
-
-/* The server stands in redis->data from the configuration on; the worker's
-   connection in its turn. */
-
-static ngx_int_t
-ngx_sync_redis_single_init(ngx_sync_redis_t *redis, ngx_cycle_t *cycle)
-{
-    ngx_sync_redis_single_t  *single;
-
-    single = redis->data;
-
-    single->conn = ngx_sync_redis_conn_create(redis, &single->server,
-                                              single->hooks, single->data);
-    if (single->conn == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_sync_redis_conn_open(single->conn);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_sync_redis_single_exit(ngx_sync_redis_t *redis)
-{
-    ngx_sync_redis_single_t  *single;
-
-    single = redis->data;
-
-    if (single->conn) {
-        ngx_sync_redis_conn_exit(single->conn);
-        single->conn = NULL;
-    }
-}
-
-
-static ngx_int_t
-ngx_sync_redis_single_send(ngx_sync_redis_t *redis, ngx_str_t *tag,
-    ngx_sync_redis_cmd_t *cmd)
-{
-    ngx_sync_redis_single_t  *single;
-
-    single = redis->data;
-
-    return ngx_sync_redis_conn_send(single->conn, cmd);
 }

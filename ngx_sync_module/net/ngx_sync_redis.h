@@ -230,6 +230,12 @@ struct ngx_sync_redis_s {
 char *ngx_sync_redis_conf(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
     ngx_sync_redis_t *redis);
 
+/* Once the whole configuration is known: names need a resolver.  NGX_OK, or
+   NGX_ERROR after having logged. */
+ngx_int_t ngx_sync_redis_conf_done(ngx_conf_t *cf, ngx_sync_redis_t *redis,
+    ngx_resolver_t *resolver, ngx_msec_t resolver_timeout);
+
+
 /* ---- connections ---- */
 
 typedef enum {
@@ -341,18 +347,6 @@ void ngx_sync_redis_conn_exit(ngx_sync_redis_conn_t *conn);
    for a topology that knows a better place. */
 void ngx_sync_redis_conn_take(ngx_sync_redis_conn_t *conn,
     ngx_queue_t *cmds);
-
-
-/* One server that never changes; redis->data. */
-
-typedef struct {
-    ngx_sync_redis_server_t           server;
-    const ngx_sync_redis_hooks_t     *hooks;     /* or NULL */
-    void                             *data;      /* of hooks */
-    ngx_sync_redis_conn_t            *conn;      /* the worker's */
-} ngx_sync_redis_single_t;
-
-extern const ngx_sync_redis_topology_t  ngx_sync_redis_single;
 
 
 /* ---- reading: ngx_sync_redis_reader.c, where hiredis is ---- */

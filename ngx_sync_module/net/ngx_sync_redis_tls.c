@@ -22,7 +22,8 @@ ngx_sync_redis_tls_handshake(ngx_sync_redis_conn_t *conn)
 
     c = conn->peer.connection;
 
-    if (ngx_ssl_create_connection(conn->server->ssl, c, NGX_SSL_CLIENT)
+    if (ngx_ssl_create_connection(conn->server->ssl, c,
+                                  NGX_SSL_BUFFER|NGX_SSL_CLIENT)
         != NGX_OK
         || ngx_sync_redis_tls_expect(conn, c) != NGX_OK)
     {
@@ -72,7 +73,7 @@ ngx_sync_redis_tls_expect(ngx_sync_redis_conn_t *conn, ngx_connection_t *c)
         || SSL_set_tlsext_host_name(c->ssl->connection, (char *) name) != 1)
     {
         ngx_ssl_error(NGX_LOG_ERR, c->log, 0,
-                      "redis: TLS name of \"%V\" cannot be set",
+                      "sync store: TLS name of \"%V\" cannot be set",
                       &conn->server->name);
         return NGX_ERROR;
     }
@@ -98,7 +99,7 @@ ngx_sync_redis_tls_done(ngx_connection_t *c)
 
     if (rc != X509_V_OK && !conn->server->no_verify) {
         ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                      "redis: the certificate of \"%V\" (%V) is not to be "
+                      "sync store: the certificate of \"%V\" (%V) is not to be "
                       "trusted: (%l: %s)", &conn->server->name,
                       &conn->server->ssl_name, rc,
                       X509_verify_cert_error_string(rc));

@@ -1,0 +1,176 @@
+
+/*
+ * From what sync_store says to a way to a server; and the simplest of them,
+ * one server at one address or name.
+ */
+
+
+#include "ngx_sync_redis_topology.h"
+
+
+typedef struct {
+    ngx_sync_redis_target_t    target;
+    ngx_sync_redis_conn_t     *conn;
+} ngx_sync_redis_one_t;
+
+
+static ngx_int_t ngx_sync_redis_one_init(ngx_sync_redis_t *redis,
+    ngx_cycle_t *cycle);
+static void ngx_sync_redis_one_exit(ngx_sync_redis_t *redis);
+static ngx_int_t ngx_sync_redis_one_send(ngx_sync_redis_t *redis,
+    ngx_str_t *tag, ngx_sync_redis_cmd_t *cmd);
+
+
+static const ngx_sync_redis_topology_t  ngx_sync_redis_one = {
+    ngx_string("single"),
+    ngx_sync_redis_one_init,
+    ngx_sync_redis_one_exit,
+    ngx_sync_redis_one_send
+};
+
+
+static const ngx_sync_redis_hooks_t  ngx_sync_redis_one_hooks = {
+    ngx_sync_redis_target_resolve,
+    ngx_sync_redis_probe,
+    ngx_sync_redis_target_ready,
+    NULL,
+    ngx_sync_redis_refused,
+    NULL
+};
+
+
+char *
+ngx_sync_redis_conf(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
+    ngx_sync_redis_t *redis)
+{
+    char                   *rc;
+    ngx_sync_redis_topo_t  *topo;
+
+    topo = ngx_pcalloc(cf->pool, sizeof(ngx_sync_redis_topo_t));
+    if (topo == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rc = ngx_sync_redis_url_read(cf, args, n, &topo->url);
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
+    redis->data = topo;
+
+    switch (topo->url.kind) {
+
+    case NGX_SYNC_REDIS_SENTINEL:
+        redis->topology = &ngx_sync_redis_sentinel;
+        break;
+
+    case NGX_SYNC_REDIS_CLUSTER:
+        redis->topology = &ngx_sync_redis_cluster;
+        redis->cluster = 1;
+        break;
+
+    default: /* NGX_SYNC_REDIS_SINGLE */
+        redis->topology = &ngx_sync_redis_one;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_sync_redis_conf_done(ngx_conf_t *cf, ngx_sync_redis_t *redis,
+    ngx_resolver_t *resolver, ngx_msec_t resolver_timeout)
+{
+    ngx_sync_redis_topo_t  *topo;
+
+    topo = ngx_sync_redis_topo(redis);
+
+    topo->resolver = resolver;
+    topo->resolver_timeout = resolver_timeout;
+
+    return ngx_sync_redis_url_check(cf, &topo->url, resolver);
+}
+
+
+static ngx_int_t
+ngx_sync_redis_one_init(ngx_sync_redis_t *redis, ngx_cycle_t *cycle)
+{
+    ngx_sync_redis_one_t   *one;
+    ngx_sync_redis_topo_t  *topo;
+
+    topo = ngx_sync_redis_topo(redis);
+
+    one = ngx_pcalloc(cycle->pool, sizeof(ngx_sync_redis_one_t));
+    if (one == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sync_redis_target_init(&one->target, topo, NGX_SYNC_REDIS_AS_CLIENT);
+
+    if (ngx_sync_redis_target_place(&one->target, topo->url.places.elts)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    one->conn = ngx_sync_redis_conn_create(redis, &one->target.server,
+                                           &ngx_sync_redis_one_hooks, NULL);
+    if (one->conn == NULL) {
+        return NGX_ERROR;
+    }
+
+    topo->state = one;
+
+    ngx_sync_redis_conn_open(one->conn);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_sync_redis_one_exit(ngx_sync_redis_t *redis)
+{
+    ngx_sync_redis_one_t  *one;
+
+    one = ngx_sync_redis_topo(redis)->state;
+
+    if (one) {
+        ngx_sync_redis_conn_exit(one->conn);
+        ngx_sync_redis_target_cancel(&one->target);
+    }
+}
+
+
+static ngx_int_t
+ngx_sync_redis_one_send(ngx_sync_redis_t *redis, ngx_str_t *tag,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    ngx_sync_redis_one_t  *one;
+
+    one = ngx_sync_redis_topo(redis)->state;
+
+    return ngx_sync_redis_conn_send(one->conn, cmd);
+}
+
+
+ngx_int_t
+ngx_sync_redis_refused(ngx_sync_redis_conn_t *conn, ngx_sync_redis_cmd_t *cmd,
+    ngx_sync_redis_reply_t *reply)
+{
+    if (ngx_sync_redis_is_error(reply, "READONLY")) {
+        ngx_sync_redis_conn_fail(conn, "has become a replica");
+
+    } else if (ngx_sync_redis_is_error(reply, "LOADING")) {
+        ngx_sync_redis_conn_fail(conn, "is loading its data");
+
+    } else if (ngx_sync_redis_is_error(reply, "MASTERDOWN")) {
+        ngx_sync_redis_conn_fail(conn, "has lost its master");
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    ngx_sync_redis_conn_pass(conn, cmd);
+
+    return NGX_OK;
+}
