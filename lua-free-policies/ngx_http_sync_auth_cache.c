@@ -238,6 +238,8 @@ ngx_http_sync_token_set(ngx_http_sync_token_key_t *key, uint64_t *hash)
     size_t    i, n;
     uint64_t  h, word;
 
+    *hash = 0;
+
     if (ngx_http_sync_token_slots == NULL) {
         return NULL;
     }
