@@ -71,6 +71,7 @@ static u_char *ngx_http_sync_status_requests(u_char *p, u_char *last);
 static u_char *ngx_http_sync_status_steps(ngx_http_request_t *r, u_char *p,
     u_char *last);
 static u_char *ngx_http_sync_status_store(u_char *p, u_char *last);
+static u_char *ngx_http_sync_status_breakers(u_char *p, u_char *last);
 static u_char *ngx_http_sync_status_tenants(ngx_http_request_t *r, u_char *p,
     u_char *last);
 static u_char *ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s);
@@ -380,6 +381,7 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
     p = ngx_http_sync_status_requests(p, last);
     p = ngx_http_sync_status_steps(r, p, last);
     p = ngx_http_sync_status_store(p, last);
+    p = ngx_http_sync_status_breakers(p, last);
     p = ngx_http_sync_status_tenants(r, p, last);
 
     p = ngx_slprintf(p, last,
@@ -564,6 +566,58 @@ ngx_http_sync_status_store(u_char *p, u_char *last)
                                          : m == 2 ? z[k].entries
                                          : m == 3 ? z[k].refused
                                                   : z[k].rebuilt));
+        }
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_sync_status_breakers(u_char *p, u_char *last)
+{
+    ngx_uint_t                m, n;
+    ngx_sync_breaker_state_t  b;
+
+    static const struct {
+        const char  *name;
+        const char  *type;
+        const char  *help;
+    } metrics[] = {
+        { "open", "gauge", "Nobody waits for the store." },
+        { "opened_total", "counter", "So often that began." },
+        { "refused_total", "counter", "Operations it did not see meanwhile." },
+        { "missed_total", "counter", "Deadlines missed by the store." }
+    };
+
+    if (ngx_sync_store_breaker_state((ngx_cycle_t *) ngx_cycle, 0, &b)
+        != NGX_OK)
+    {
+        return p;
+    }
+
+    for (m = 0; m < sizeof(metrics) / sizeof(metrics[0]); m++) {
+
+        p = ngx_slprintf(p, last,
+                         "# HELP sync_store_breaker_%s %s\n"
+                         "# TYPE sync_store_breaker_%s %s\n",
+                         metrics[m].name, metrics[m].help, metrics[m].name,
+                         metrics[m].type);
+
+        for (n = 0; /* void */ ; n++) {
+
+            if (ngx_sync_store_breaker_state((ngx_cycle_t *) ngx_cycle, n, &b)
+                != NGX_OK)
+            {
+                break;
+            }
+
+            p = ngx_slprintf(p, last, "sync_store_breaker_%s{store=\"",
+                             metrics[m].name);
+            p = ngx_http_sync_label(p, last, &b.label);
+            p = ngx_slprintf(p, last, "\"} %ui\n",
+                             m == 0 ? b.open : m == 1 ? b.opened
+                                    : m == 2 ? b.refused : b.missed);
         }
     }
 

@@ -386,4 +386,18 @@ ngx_int_t ngx_sync_store_zone_state(ngx_cycle_t *cycle, ngx_sync_zone_e kind,
     ngx_sync_zone_state_t *state);
 
 
+/* The breaker of store number n, for sync_status.  NGX_DECLINED: no such. */
+
+typedef struct {
+    ngx_str_t                label;      /* of the store */
+    ngx_uint_t               open;
+    ngx_uint_t               opened;     /* ever */
+    ngx_uint_t               refused;    /* operations, while it was open */
+    ngx_uint_t               missed;     /* deadlines */
+} ngx_sync_breaker_state_t;
+
+ngx_int_t ngx_sync_store_breaker_state(ngx_cycle_t *cycle, ngx_uint_t n,
+    ngx_sync_breaker_state_t *state);
+
+
 #endif /* NGX_SYNC_STORE_H_INCLUDED_ */

@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "ngx_sync_shm.h"
+#include "ngx_sync_breaker.h"
 
 
 #define NGX_SYNC_STORE_TIMEOUT  1000     /* ms */
@@ -21,6 +22,8 @@ typedef struct {
     ngx_sync_store_t               local;
     ngx_sync_shm_t                 shm;
     ngx_array_t                    types;      /* registered from outside */
+    ngx_array_t                    breakers;   /* of ngx_sync_breaker_t * */
+    ngx_flag_t                     breaker;
     size_t                         sizes[NGX_SYNC_ZONE_KINDS];
 } ngx_http_sync_store_main_conf_t;
 
@@ -138,7 +141,11 @@ ngx_sync_store_get(ngx_conf_t *cf, ngx_sync_zone_e kind)
         return NULL;
     }
 
-    return &smcf->store;
+    if (smcf->type == &ngx_sync_shm_type || !smcf->breaker) {
+        return &smcf->store;
+    }
+
+    return ngx_sync_breaker_wrap(cf, &smcf->breakers, &smcf->store, kind);
 }
 
 
@@ -185,6 +192,28 @@ ngx_sync_store_zone_state(ngx_cycle_t *cycle, ngx_sync_zone_e kind,
     }
 
     ngx_sync_shm_state(&smcf->shm, kind, state);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_sync_store_breaker_state(ngx_cycle_t *cycle, ngx_uint_t n,
+    ngx_sync_breaker_state_t *state)
+{
+    ngx_sync_breaker_t               **b;
+    ngx_http_sync_store_main_conf_t   *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_sync_store_module);
+
+    if (smcf == NULL || n >= smcf->breakers.nelts) {
+        return NGX_DECLINED;
+    }
+
+    b = smcf->breakers.elts;
+
+    ngx_sync_breaker_state(b[n], state);
 
     return NGX_OK;
 }
@@ -275,6 +304,25 @@ ngx_sync_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         {
             smcf->store.label.data = value[i].data + 5;
             smcf->store.label.len = value[i].len - 5;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "breaker=", 8) == 0) {
+
+            if (type == &ngx_sync_shm_type) {
+                return "shm answers at once, it takes no \"breaker=\"";
+            }
+
+            if (ngx_strcmp(value[i].data + 8, "off") == 0) {
+                smcf->breaker = 0;
+
+            } else if (ngx_strcmp(value[i].data + 8, "on") != 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid \"%V\", \"on\" and \"off\" are "
+                                   "known", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
             continue;
         }
 
@@ -432,7 +480,10 @@ ngx_sync_store_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&smcf->types, cf->pool, 1,
                        sizeof(ngx_sync_store_type_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&smcf->breakers, cf->pool, 1,
+                          sizeof(ngx_sync_breaker_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -444,6 +495,7 @@ ngx_sync_store_create_main_conf(ngx_conf_t *cf)
 
     smcf->store.label = smcf->local.label;
     smcf->store.timeout = NGX_SYNC_STORE_TIMEOUT;
+    smcf->breaker = 1;
 
     return smcf;
 }
@@ -464,6 +516,8 @@ ngx_sync_store_init_process(ngx_cycle_t *cycle)
     if (smcf == NULL) {
         return NGX_OK;
     }
+
+    ngx_sync_breaker_init_process(cycle, &smcf->breakers);
 
     return ngx_sync_shm_init_process(cycle, &smcf->shm);
 }
