@@ -194,10 +194,10 @@ $n = gauge('opened_total');
 
 for (1 .. 12) {
     last if gauge('open') || gauge('opened_total') > $n;
-    fault('op=claim', 'fault=lost', 'n=4');
+    fault('op=claim', 'fault=lost', 'n=9');
     $t->parallel(map { [ 'POST', '/closed/a', body => 'b',
         headers => [ 'Content-Type' => 'text/plain',
-                     'Idempotency-Key' => fresh() ] ] } 1 .. 5);
+                     'Idempotency-Key' => fresh() ] ] } 1 .. 10);
 }
 
 cmp_ok(gauge('opened_total'), '>', $n, 'most of it is lost: opened');
