@@ -121,6 +121,8 @@ struct ngx_sync_redis_cmd_s {
                                                 when its connection is lost */
     unsigned                     patient:1;  /* waits for a server that is
                                                 down, until its deadline */
+    unsigned                     durable:1;  /* answered when replicas have
+                                                it, where wait= says so */
     unsigned                     asking:1;   /* ASKING goes before it */
     unsigned                     greeting:1; /* before the others: AUTH */
     unsigned                     left:1;     /* nobody waits for it */
@@ -270,6 +272,12 @@ typedef struct {
     /* An error for a command: NGX_OK, it was taken over (sent elsewhere,
        kept); NGX_DECLINED, its handler gets it. */
     ngx_int_t                  (*refused)(ngx_sync_redis_conn_t *conn,
+                                     ngx_sync_redis_cmd_t *cmd,
+                                     ngx_sync_redis_reply_t *reply);
+
+    /* A reply that is not such an error: NGX_OK, the command was taken over,
+       and its handler is called later with a copy of the reply. */
+    ngx_int_t                  (*replied)(ngx_sync_redis_conn_t *conn,
                                      ngx_sync_redis_cmd_t *cmd,
                                      ngx_sync_redis_reply_t *reply);
 

@@ -99,12 +99,14 @@ static const ngx_sync_redis_hooks_t  ngx_sync_redis_cluster_hooks = {
     ngx_sync_redis_target_ready,
     ngx_sync_redis_cluster_lost,
     ngx_sync_redis_cluster_refused,
+    ngx_sync_redis_wait_replied,
     NULL
 };
 
 
 static const ngx_sync_redis_hooks_t  ngx_sync_redis_limbo_hooks = {
     ngx_sync_redis_cluster_wait,
+    NULL,
     NULL,
     NULL,
     NULL,
@@ -176,6 +178,10 @@ ngx_sync_redis_cluster_exit(ngx_sync_redis_t *redis)
 
     ns = ngx_sync_redis_topo(redis)->state;
 
+    if (ns == NULL) {
+        return;
+    }
+
     if (ns->refresh.timer_set) {
         ngx_del_timer(&ns->refresh);
     }
@@ -183,6 +189,7 @@ ngx_sync_redis_cluster_exit(ngx_sync_redis_t *redis)
     ngx_sync_redis_conn_exit(ns->limbo);
 
     for (i = 0; i < ns->n; i++) {
+        ngx_sync_redis_wait_cancel(&ns->nodes[i]->target);
         ngx_sync_redis_conn_exit(ns->nodes[i]->conn);
         ngx_sync_redis_target_cancel(&ns->nodes[i]->target);
         ngx_free(ns->nodes[i]);
@@ -302,7 +309,8 @@ ngx_sync_redis_cluster_forget(ngx_sync_redis_nodes_t *ns)
         node = ns->nodes[i];
 
         if (node->seen == ns->maps || node->seed
-            || node->conn->nwaiting || node->conn->npending)
+            || node->conn->nwaiting || node->conn->npending
+            || !ngx_queue_empty(&node->target.answered))
         {
             ns->nodes[k++] = node;
             continue;

@@ -1066,6 +1066,13 @@ ngx_sync_redis_conn_reply(ngx_sync_redis_conn_t *conn,
         }
     }
 
+    if (conn->hooks
+        && conn->hooks->replied
+        && conn->hooks->replied(conn, cmd, reply) == NGX_OK)
+    {
+        return;
+    }
+
     if (cmd->handler) {
         cmd->handler(cmd, reply);
     }

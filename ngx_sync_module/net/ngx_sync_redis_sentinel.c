@@ -95,6 +95,7 @@ static const ngx_sync_redis_hooks_t  ngx_sync_redis_sentinel_master_hooks = {
     ngx_sync_redis_sentinel_ready,
     NULL,
     ngx_sync_redis_refused,
+    ngx_sync_redis_wait_replied,
     NULL
 };
 
@@ -103,6 +104,7 @@ static const ngx_sync_redis_hooks_t  ngx_sync_redis_sentinel_hooks = {
     ngx_sync_redis_target_resolve,
     NULL,
     ngx_sync_redis_target_ready,
+    NULL,
     NULL,
     NULL,
     NULL
@@ -190,10 +192,15 @@ ngx_sync_redis_sentinel_exit(ngx_sync_redis_t *redis)
 
     ss = ngx_sync_redis_topo(redis)->state;
 
+    if (ss == NULL) {
+        return;
+    }
+
     if (ss->poll.timer_set) {
         ngx_del_timer(&ss->poll);
     }
 
+    ngx_sync_redis_wait_cancel(&ss->master);
     ngx_sync_redis_conn_exit(ss->conn);
     ngx_sync_redis_target_cancel(&ss->master);
 

@@ -25,6 +25,9 @@ ngx_sync_redis_target_init(ngx_sync_redis_target_t *target,
 
     ngx_memzero(target, sizeof(ngx_sync_redis_target_t));
 
+    ngx_queue_init(&target->answered);
+    ngx_queue_init(&target->awaited);
+
     target->topo = topo;
     server->ssl = url->ssl;
 

@@ -35,6 +35,7 @@ static const ngx_sync_redis_hooks_t  ngx_sync_redis_one_hooks = {
     ngx_sync_redis_target_ready,
     NULL,
     ngx_sync_redis_refused,
+    ngx_sync_redis_wait_replied,
     NULL
 };
 
@@ -73,6 +74,10 @@ ngx_sync_redis_conf(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
         redis->topology = &ngx_sync_redis_one;
     }
 
+    if (topo->url.wait) {
+        return ngx_sync_redis_wait_conf(cf, redis);
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -81,14 +86,16 @@ ngx_int_t
 ngx_sync_redis_conf_done(ngx_conf_t *cf, ngx_sync_redis_t *redis,
     ngx_resolver_t *resolver, ngx_msec_t resolver_timeout)
 {
+    ngx_uint_t              i;
     ngx_sync_redis_topo_t  *topo;
 
-    topo = ngx_sync_redis_topo(redis);
+    for (i = 0; (topo = ngx_sync_redis_topo_of(redis, i)) != NULL; i++) {
+        topo->resolver = resolver;
+        topo->resolver_timeout = resolver_timeout;
+    }
 
-    topo->resolver = resolver;
-    topo->resolver_timeout = resolver_timeout;
-
-    return ngx_sync_redis_url_check(cf, &topo->url, resolver);
+    return ngx_sync_redis_url_check(cf, &ngx_sync_redis_topo_of(redis, 0)->url,
+                                    resolver);
 }
 
 
@@ -135,6 +142,7 @@ ngx_sync_redis_one_exit(ngx_sync_redis_t *redis)
     one = ngx_sync_redis_topo(redis)->state;
 
     if (one) {
+        ngx_sync_redis_wait_cancel(&one->target);
         ngx_sync_redis_conn_exit(one->conn);
         ngx_sync_redis_target_cancel(&one->target);
     }

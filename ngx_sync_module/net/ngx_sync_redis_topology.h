@@ -26,6 +26,7 @@ typedef struct {
     ngx_msec_t               resolver_timeout;
     ngx_log_t               *log;        /* of the worker's cycle */
     void                    *state;      /* of the topology, in a worker */
+    unsigned                 durable:1;  /* its connections WAIT */
 } ngx_sync_redis_topo_t;
 
 #define ngx_sync_redis_topo(redis)  ((ngx_sync_redis_topo_t *) (redis)->data)
@@ -51,6 +52,12 @@ typedef struct {
     unsigned                 told:1;     /* that INFO is not allowed */
 
     u_char                   run_id[NGX_SYNC_REDIS_RUN_ID];  /* seen last */
+
+    /* of a durable way: answers that are kept back */
+    ngx_queue_t              answered;   /* since the WAIT that is under way */
+    ngx_queue_t              awaited;    /* before it */
+    ngx_event_t              ask;        /* posted: the next WAIT */
+    unsigned                 waiting:1;  /* one is under way */
 
     u_char                   host[NGX_SYNC_REDIS_HOST_MAX + 1];
     u_char                   text[NGX_SYNC_REDIS_HOST_MAX
@@ -98,6 +105,21 @@ void ngx_sync_redis_probe(ngx_sync_redis_conn_t *conn);
  */
 ngx_int_t ngx_sync_redis_refused(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd, ngx_sync_redis_reply_t *reply);
+
+
+/*
+ * wait=: redis becomes two ways of the same kind, one for commands that are
+ * durable.  As ngx_sync_redis_conf().  topo_of: of the first way and the
+ * second; NULL: there is none.
+ */
+char *ngx_sync_redis_wait_conf(ngx_conf_t *cf, ngx_sync_redis_t *redis);
+ngx_sync_redis_topo_t *ngx_sync_redis_topo_of(ngx_sync_redis_t *redis,
+    ngx_uint_t i);
+
+/* hooks->replied; and before a target goes: those it keeps are freed. */
+ngx_int_t ngx_sync_redis_wait_replied(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd, ngx_sync_redis_reply_t *reply);
+void ngx_sync_redis_wait_cancel(ngx_sync_redis_target_t *target);
 
 
 extern const ngx_sync_redis_topology_t  ngx_sync_redis_sentinel;
