@@ -1,6 +1,14 @@
 
 /*
- * What the two files of sync_limit share: the directive, and the steps.
+ * What the files of sync_limit share.
+ *
+ *   _module.c   the module, what the directive leaves behind, checks at load
+ *   _param.c    the directive and its parameters
+ *   _run.c      the steps: groups in their order, given back where one refuses
+ *   _group.c    what a request takes: keys, costs, windows of a plan
+ *   _answer.c   what is said of it: 429, 413, 503, RateLimit
+ *   _slot.c     concurrency: a place is held by a lease, and renewed
+ *   _nodes.c    how many nodes there are
  */
 
 
@@ -9,11 +17,24 @@
 
 
 #include "ngx_http_sync.h"
+#include "sync_rate.h"
 
 
-#define NGX_HTTP_SYNC_LIMIT_ID    16
-#define NGX_HTTP_SYNC_LIMIT_NAME  64     /* bytes of a name at most */
+#define NGX_HTTP_SYNC_LIMIT_ID     16
+#define NGX_HTTP_SYNC_LIMIT_NAME   64    /* bytes of a name at most */
+#define NGX_HTTP_SYNC_LIMIT_BLOCK  1024  /* what content-bytes counts in */
+#define NGX_HTTP_SYNC_LIMIT_NODES  1000  /* nodes at most */
 
+
+typedef enum {
+    NGX_HTTP_SYNC_LIMIT_RATE = 0,
+    NGX_HTTP_SYNC_LIMIT_CONCURRENT
+} ngx_http_sync_limit_kind_e;
+
+typedef enum {
+    NGX_HTTP_SYNC_LIMIT_MODE_LOCAL = 0,
+    NGX_HTTP_SYNC_LIMIT_MODE_EXACT
+} ngx_http_sync_limit_mode_e;
 
 typedef enum {
     NGX_HTTP_SYNC_LIMIT_LOCAL = 0,
@@ -24,18 +45,24 @@ typedef enum {
 
 typedef struct {
     ngx_str_t                    name;   /* given, or the rate */
-    ngx_str_t                    text;   /* key, rate and burst as written */
+    ngx_str_t                    text;   /* what makes it the limit it is */
     ngx_http_complex_value_t    *key;    /* NULL: a plan */
     ngx_http_complex_value_t    *cost;   /* NULL: units */
     uint64_t                     units;
-    sync_gcra_t                  gcra;   /* not of a plan */
+    ngx_http_sync_limit_kind_e   kind;
+    ngx_http_sync_limit_mode_e   mode;
     ngx_http_sync_limit_fail_e   fail;
+    ngx_uint_t                   nodes;  /* 0: not said */
+    ngx_msec_t                   lease;
+    ngx_uint_t                   places; /* of a concurrency */
+    sync_gcra_t                  gcra;   /* of a rate */
     u_char                       id[NGX_HTTP_SYNC_LIMIT_ID];
     unsigned                     named:1;
     unsigned                     known:1;    /* id is set */
     unsigned                     address:1;  /* the key is the client's
                                                 address: IPv6 by /64 */
     unsigned                     client:1;   /* stage=client */
+    unsigned                     bytes:1;    /* content-bytes */
     unsigned                     shadow:1;
 } ngx_http_sync_limit_t;
 
@@ -49,9 +76,132 @@ typedef struct {
 
 
 typedef struct {
-    ngx_sync_store_t            *store;
+    ngx_sync_store_t            *local;  /* of this node */
+    ngx_sync_store_t            *store;  /* of all nodes; may be the same */
     ngx_array_t                  named;  /* of ngx_http_sync_limit_t */
 } ngx_http_sync_limit_main_conf_t;
+
+
+/* A place among so many, held until its request goes. */
+
+typedef struct ngx_http_sync_limit_slot_s  ngx_http_sync_limit_slot_t;
+
+struct ngx_http_sync_limit_slot_s {
+    ngx_pool_t                  *pool;   /* it lives in: longer than r */
+    ngx_sync_store_t            *store;
+    ngx_sync_op_t                op;
+    ngx_sync_slot_t              slot;
+    ngx_event_t                  renew;
+    ngx_http_sync_ctx_t         *ctx;    /* waits for the answer */
+    ngx_http_sync_limit_slot_t  *next;   /* of the same request */
+    ngx_sync_result_e            result;
+    unsigned                     busy:1; /* an operation is under way */
+    unsigned                     gone:1; /* and the request has left */
+};
+
+
+/* One line of what a request takes: a window of a plan, or the directive's. */
+
+typedef struct {
+    ngx_uint_t                   number; /* in the plan, from 1; 0: alone */
+    ngx_uint_t                   window; /* seconds */
+} ngx_http_sync_limit_line_t;
+
+typedef struct {
+    ngx_http_sync_limit_line_t   line;
+    ngx_str_t                    key;
+    ngx_uint_t                   limit;
+    ngx_msec_t                   lease;
+} ngx_http_sync_limit_place_t;
+
+
+/* A group: one directive with its key, or the windows of a plan that count in
+   the same unit. */
+
+typedef struct ngx_http_sync_limit_group_s  ngx_http_sync_limit_group_t;
+
+struct ngx_http_sync_limit_group_s {
+    const ngx_http_sync_limit_t  *limit;
+    ngx_str_t                     name;      /* the limit's or the plan's */
+    ngx_sync_store_t             *store;     /* where it is taken */
+    ngx_sync_limit_t              take;
+    ngx_http_sync_limit_line_t   *lines;     /* of the items of take */
+    ngx_http_sync_limit_place_t  *places;
+    ngx_uint_t                    nplaces;
+    ngx_uint_t                    place;     /* being acquired */
+    ngx_sync_store_t             *place_store;
+    ngx_http_sync_limit_group_t  *taken;     /* the one taken before */
+    ngx_http_sync_limit_group_t  *asked;     /* the one asked before */
+    unsigned                      bytes:1;   /* content-bytes */
+    unsigned                      only:1;    /* the plan has no other line */
+};
+
+
+/* What a refusal or a field speaks of. */
+
+typedef struct {
+    ngx_http_sync_limit_line_t   line;
+    uint64_t                     quota;
+    sync_gcra_answer_t           answer;
+} ngx_http_sync_limit_verdict_t;
+
+
+/*
+ * The group that limit is for this request, or its part: a plan is one group
+ * of requests and one of content-bytes, each taken by one operation.
+ * NGX_OK; NGX_DECLINED: nothing to count; a status; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_limit_group(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g,
+    ngx_uint_t bytes);
+
+/*
+ * The part of a group that falls to one of so many nodes, to be taken from
+ * the store of this one.  take: its items; else its places.  NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_limit_divide(ngx_http_request_t *r,
+    ngx_http_sync_limit_group_t *g, ngx_uint_t nodes, ngx_uint_t take);
+
+
+/* 429 or 413 with its fields; NGX_OK in the shadow; NGX_ERROR. */
+ngx_int_t ngx_http_sync_limit_refuse(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g,
+    ngx_http_sync_limit_verdict_t *v);
+
+/* 503: neither the store nor this node can tell. */
+ngx_int_t ngx_http_sync_limit_unavailable(ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *name);
+
+/* RateLimit on an answer that passed. */
+ngx_int_t ngx_http_sync_limit_field(ngx_http_request_t *r,
+    ngx_http_sync_limit_group_t *g, ngx_http_sync_limit_verdict_t *v,
+    int64_t wait);
+
+void ngx_http_sync_limit_verdict(ngx_http_sync_limit_group_t *g, ngx_uint_t i,
+    ngx_http_sync_limit_verdict_t *v);
+
+
+/*
+ * Asks for a place.  NULL: no memory.  Where slot->busy is set, the context is
+ * woken with the answer; slot->result tells.  Whatever it is, the slot is
+ * left by slot_leave(), which gives the place back.
+ */
+ngx_http_sync_limit_slot_t *ngx_http_sync_limit_slot_acquire(
+    ngx_http_sync_ctx_t *ctx, ngx_sync_store_t *store,
+    ngx_http_sync_limit_place_t *place);
+void ngx_http_sync_limit_slot_leave(ngx_http_sync_limit_slot_t *slot);
+
+
+/*
+ * Among how many nodes a limit is divided that this one must keep alone: the
+ * larger of nodes= and what was last seen; 0: neither is known.
+ */
+ngx_uint_t ngx_http_sync_limit_nodes(const ngx_http_sync_limit_t *limit);
+ngx_int_t ngx_http_sync_limit_nodes_init(ngx_cycle_t *cycle);
+
+
+/* The directive. */
+char *ngx_http_sync_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 extern const ngx_http_sync_step_t  ngx_http_sync_limit_edge_step;

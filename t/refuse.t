@@ -124,7 +124,7 @@ my @server = (
     # limits
 
     [ 'sync_limit rate=1/s;', qr/"sync_limit"|needs one "key"/ ],
-    [ "$k mode=exact;", qr/"mode=exact" is not supported/ ],
+    [ "$k mode=sideways;", qr/invalid parameter "mode=sideways".*known are/ ],
     [ "$k bees=1;", qr/invalid parameter "bees=1".*known are plan, rate=/ ],
     [ "$k cost=5;", qr/"cost=5" is over the burst of 1/ ],
     [ "$k cost=0;", qr/invalid "cost=0", a number of at least 1/ ],

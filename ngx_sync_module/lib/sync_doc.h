@@ -193,10 +193,18 @@ sync_rc_t sync_doc_client(const sync_doc_t *doc, sync_str_t id,
 
 /* Plans: all limits of a plan hold at once. */
 
+typedef enum {
+    SYNC_LIMIT_RATE = 0,
+    SYNC_LIMIT_CONCURRENCY               /* count at a time; of it alone */
+} sync_doc_limit_e;
+
 typedef struct {
     uint64_t  count;                     /* so many ... */
     uint64_t  per_us;                    /* ... per so many microseconds */
     uint64_t  burst;
+    uint32_t  kind;                      /* sync_doc_limit_e */
+    uint32_t  bytes;                     /* 1: count and burst are KiB of
+                                            content */
 } sync_doc_limit_t;
 
 uint32_t sync_doc_plans(const sync_doc_t *doc);

@@ -12,12 +12,17 @@
 
 
 #define SYNC_DOC_LIMITS  8               /* in a plan */
+#define SYNC_DOC_PLACES  1000000         /* of a concurrency */
 #define SYNC_DOC_CLIENT  128             /* bytes of a client's id */
 
 
+/* One line of a plan, before it is known what it counts in. */
+
 typedef struct {
-    sync_rate_t             rate;
-    int64_t                 burst;
+    sync_str_t              rate;
+    const sync_value_t     *burst;
+    int64_t                 concurrency;
+    uint32_t                bytes;
 } sync_doc_limit_fill_t;
 
 typedef struct {
@@ -39,9 +44,15 @@ static sync_rc_t sync_doc_set_limits(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_limit_rate(sync_doc_compile_t *c,
+    sync_doc_limit_fill_t *fill, sync_doc_limit_t *limit);
+static sync_rc_t sync_doc_limit_burst(sync_doc_compile_t *c,
+    sync_doc_limit_fill_t *fill, sync_doc_limit_t *limit);
 static sync_rc_t sync_doc_set_rate(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_burst(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_concurrency(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 
 static sync_rc_t sync_doc_source_item(sync_doc_compile_t *c, sync_str_t name,
@@ -116,10 +127,25 @@ static const sync_doc_member_t  sync_doc_plan_table[] = {
 };
 
 
+static const sync_doc_word_t  sync_doc_limit_unit_words[] = {
+    { "requests",       0, 0 },
+    { "content-bytes",  1, 0 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_limit_units = {
+    "unit", sync_doc_limit_unit_words
+};
+
+
 static const sync_doc_member_t  sync_doc_limit_table[] = {
 
-    { "rate", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_rate, 0, NULL },
-    { "burst", SYNC_DOC_INTEGER, 0, sync_doc_set_burst, 0, NULL },
+    { "unit", SYNC_DOC_STRING, 0, sync_doc_set_word,
+      offsetof(sync_doc_limit_fill_t, bytes), &sync_doc_limit_units },
+
+    { "rate", SYNC_DOC_STRING, 0, sync_doc_set_rate, 0, NULL },
+    { "burst", SYNC_DOC_ANY, 0, sync_doc_set_burst, 0, NULL },
+    { "concurrency", SYNC_DOC_INTEGER, 0, sync_doc_set_concurrency, 0, NULL },
 
     sync_doc_later("quota"),
 
@@ -235,8 +261,6 @@ sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data)
 {
     sync_rc_t               rc;
-    sync_gcra_t             gcra;
-    sync_error_t            err;
     sync_doc_limit_t        limit;
     sync_doc_plan_rec_t    *plan = data;
     sync_doc_limit_fill_t   fill;
@@ -255,17 +279,24 @@ sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
         return rc;
     }
 
-    limit.count = fill.rate.count;
-    limit.per_us = (uint64_t) fill.rate.per;
-    limit.burst = fill.burst ? (uint64_t) fill.burst : fill.rate.count;
+    memset(&limit, 0, sizeof(limit));
+    limit.bytes = fill.bytes;
 
-    /* refused here, so that no request finds a limit that cannot be */
+    if ((fill.rate.data != NULL) + (fill.concurrency != 0) != 1) {
+        return sync_doc_refuse(c, "value", "needs one of rate and "
+                               "concurrency");
+    }
 
-    rc = sync_gcra_init(&gcra, fill.rate.count, fill.rate.per,
-                        (uint32_t) limit.burst, &err);
+    if (fill.rate.data != NULL) {
+        rc = sync_doc_limit_rate(c, &fill, &limit);
 
-    if (rc == SYNC_NO) {
-        return sync_doc_refuse(c, "value", "%s", err.text);
+    } else if (fill.burst != NULL || fill.bytes) {
+        rc = sync_doc_refuse(c, "value", "burst and unit do not go with "
+                             "concurrency");
+
+    } else {
+        limit.kind = SYNC_LIMIT_CONCURRENCY;
+        limit.count = (uint64_t) fill.concurrency;
     }
 
     if (rc == SYNC_OK) {
@@ -277,23 +308,99 @@ sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
 
 
 static sync_rc_t
+sync_doc_limit_rate(sync_doc_compile_t *c, sync_doc_limit_fill_t *fill,
+    sync_doc_limit_t *limit)
+{
+    sync_rc_t     rc;
+    sync_gcra_t   gcra;
+    sync_rate_t   rate;
+    sync_error_t  err;
+
+    rc = fill->bytes ? sync_rate_parse_bytes(&rate, fill->rate, &err)
+                     : sync_rate_parse(&rate, fill->rate, &err);
+
+    if (rc != SYNC_OK) {
+        return sync_doc_refuse_at(c, "rate", "value", "%s", err.text);
+    }
+
+    if (rate.unit == SYNC_PER_MONTH) {
+        return sync_doc_refuse_at(c, "rate", "value", "a rate is by second, "
+                                  "minute, hour, day or week; what counts by "
+                                  "the calendar is a quota");
+    }
+
+    limit->kind = SYNC_LIMIT_RATE;
+    limit->count = rate.count;
+    limit->per_us = (uint64_t) rate.per;
+    limit->burst = rate.count;
+
+    rc = sync_doc_limit_burst(c, fill, limit);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    /* refused here, so that no request finds a limit that cannot be */
+
+    rc = sync_gcra_init(&gcra, rate.count, rate.per, (uint32_t) limit->burst,
+                        &err);
+
+    return rc == SYNC_NO ? sync_doc_refuse(c, "value", "%s", err.text) : rc;
+}
+
+
+static sync_rc_t
+sync_doc_limit_burst(sync_doc_compile_t *c, sync_doc_limit_fill_t *fill,
+    sync_doc_limit_t *limit)
+{
+    int64_t   burst;
+    uint64_t  bytes;
+
+    if (fill->burst == NULL) {
+        return SYNC_OK;
+    }
+
+    if (fill->bytes) {
+
+        if (sync_value_type(fill->burst) != SYNC_VALUE_STRING
+            || sync_size_parse(&bytes, sync_value_str(fill->burst), NULL)
+               != SYNC_OK
+            || bytes == 0)
+        {
+            return sync_doc_refuse_at(c, "burst", "value", "a burst of "
+                                      "content-bytes is a size, like \"4m\"");
+        }
+
+        limit->burst = (bytes - 1) / 1024 + 1;
+
+        return SYNC_OK;
+    }
+
+    if (sync_value_int(fill->burst, &burst) != SYNC_OK || burst < 1
+        || burst > UINT32_MAX)
+    {
+        return sync_doc_refuse_at(c, "burst", "value", "a burst is from 1 to "
+                                  "%lu", (unsigned long) UINT32_MAX);
+    }
+
+    limit->burst = (uint64_t) burst;
+
+    return SYNC_OK;
+}
+
+
+/* What they mean depends on the unit: they are read when all are known. */
+
+static sync_rc_t
 sync_doc_set_rate(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_error_t            err;
     sync_doc_limit_fill_t  *fill = rec;
 
+    (void) c;
     (void) m;
 
-    if (sync_rate_parse(&fill->rate, sync_value_str(v), &err) != SYNC_OK) {
-        return sync_doc_refuse(c, "value", "%s", err.text);
-    }
-
-    if (fill->rate.unit == SYNC_PER_MONTH) {
-        return sync_doc_refuse(c, "value", "a rate is by second, minute, hour, "
-                               "day or week; what counts by the calendar is a "
-                               "quota");
-    }
+    fill->rate = sync_value_str(v);
 
     return SYNC_OK;
 }
@@ -305,12 +412,27 @@ sync_doc_set_burst(sync_doc_compile_t *c, const sync_value_t *v,
 {
     sync_doc_limit_fill_t  *fill = rec;
 
+    (void) c;
     (void) m;
-    (void) sync_value_int(v, &fill->burst);
 
-    if (fill->burst < 1 || fill->burst > UINT32_MAX) {
-        return sync_doc_refuse(c, "value", "a burst is from 1 to %lu",
-                               (unsigned long) UINT32_MAX);
+    fill->burst = v;
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_concurrency(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_doc_limit_fill_t  *fill = rec;
+
+    (void) m;
+    (void) sync_value_int(v, &fill->concurrency);
+
+    if (fill->concurrency < 1 || fill->concurrency > SYNC_DOC_PLACES) {
+        return sync_doc_refuse(c, "value", "a concurrency is from 1 to %d",
+                               SYNC_DOC_PLACES);
     }
 
     return SYNC_OK;

@@ -14,6 +14,8 @@
 
 #define SYNC_RATE_FORM                                                        \
     "a rate is a number, a slash and s, m, h, d, w or month, like 50/s"
+#define SYNC_RATE_BYTES_FORM                                                  \
+    "a rate of bytes is a size, a slash and s, m, h, d, w or month, like 512k/s"
 #define SYNC_DURATION_FORM                                                    \
     "a duration is a number and ms, s, m, h, d or w, like 90s"
 #define SYNC_SIZE_FORM                                                        \
@@ -32,6 +34,7 @@ typedef struct {
 } sync_rate_unit_t;
 
 
+static sync_rc_t sync_rate_per(sync_rate_t *rate, sync_str_t name);
 static sync_rc_t sync_rate_number(sync_str_t s, size_t *at, uint64_t *n);
 static sync_str_t sync_rate_rest(sync_str_t s, size_t at);
 static const sync_unit_t *sync_rate_unit(const sync_unit_t *units,
@@ -78,10 +81,8 @@ static const sync_unit_t  sync_size_units[] = {
 sync_rc_t
 sync_rate_parse(sync_rate_t *rate, sync_str_t s, sync_error_t *err)
 {
-    size_t                   at;
-    uint64_t                 n;
-    sync_str_t               name;
-    const sync_rate_unit_t  *u;
+    size_t    at;
+    uint64_t  n;
 
     if (sync_rate_number(s, &at, &n) != SYNC_OK) {
         return sync_refuse(err, "bad-rate", at, SYNC_RATE_FORM);
@@ -91,15 +92,7 @@ sync_rate_parse(sync_rate_t *rate, sync_str_t s, sync_error_t *err)
         return sync_refuse(err, "bad-rate", at, SYNC_RATE_FORM);
     }
 
-    name = sync_rate_rest(s, at + 1);
-
-    for (u = sync_rate_units; u->name != NULL; u++) {
-        if (sync_str_is(name, u->name)) {
-            break;
-        }
-    }
-
-    if (u->name == NULL) {
+    if (sync_rate_per(rate, sync_rate_rest(s, at + 1)) != SYNC_OK) {
         return sync_refuse(err, "bad-rate", at + 1, SYNC_RATE_FORM);
     }
 
@@ -109,10 +102,56 @@ sync_rate_parse(sync_rate_t *rate, sync_str_t s, sync_error_t *err)
     }
 
     rate->count = (uint32_t) n;
-    rate->unit = u->unit;
-    rate->per = u->per;
 
     return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_rate_parse_bytes(sync_rate_t *rate, sync_str_t s, sync_error_t *err)
+{
+    size_t    at;
+    uint64_t  bytes;
+
+    for (at = 0; at < s.len && s.data[at] != '/'; at++) { /* void */ }
+
+    if (at == s.len
+        || sync_size_parse(&bytes, (sync_str_t) { at, s.data }, NULL)
+           != SYNC_OK)
+    {
+        return sync_refuse(err, "bad-rate", 0, SYNC_RATE_BYTES_FORM);
+    }
+
+    if (sync_rate_per(rate, sync_rate_rest(s, at + 1)) != SYNC_OK) {
+        return sync_refuse(err, "bad-rate", at + 1, SYNC_RATE_BYTES_FORM);
+    }
+
+    if (bytes == 0) {
+        return sync_refuse(err, "bad-rate", 0, "a rate of bytes is at least "
+                           "1 byte");
+    }
+
+    rate->count = (uint32_t) ((bytes - 1) / 1024 + 1);
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_rate_per(sync_rate_t *rate, sync_str_t name)
+{
+    const sync_rate_unit_t  *u;
+
+    for (u = sync_rate_units; u->name != NULL; u++) {
+        if (sync_str_is(name, u->name)) {
+            rate->unit = u->unit;
+            rate->per = u->per;
+
+            return SYNC_OK;
+        }
+    }
+
+    return SYNC_NO;
 }
 
 

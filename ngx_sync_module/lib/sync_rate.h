@@ -36,6 +36,11 @@ typedef struct {
    h hour, d day, w week, month. */
 sync_rc_t sync_rate_parse(sync_rate_t *rate, sync_str_t s, sync_error_t *err);
 
+/* The same of bytes, "512k/s", "20m/h", "50g/month": count is in KiB, rounded
+   up. */
+sync_rc_t sync_rate_parse_bytes(sync_rate_t *rate, sync_str_t s,
+    sync_error_t *err);
+
 /* "500ms", "90s", "15m", "24h", "7d", "2w", in milliseconds; up to ten
    years. */
 sync_rc_t sync_duration_parse(int64_t *ms, sync_str_t s, sync_error_t *err);

@@ -321,9 +321,25 @@ static const broken_t  broken[] = {
     { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"1/s\",\"burst\":0}]}}}",
       "/plans/gold/limits/0/burst", "value", "a burst is from 1" },
     { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"1/s\",\"burst\":\"2\"}]}}"
-      "}", "/plans/gold/limits/0/burst", "type", "should be an integer" },
+      "}", "/plans/gold/limits/0/burst", "value", "a burst is from 1" },
     { "{\"plans\":{\"gold\":{\"limits\":[{\"burst\":2}]}}}",
-      "/plans/gold/limits/0", "missing-member", "\"rate\" is missing" },
+      "/plans/gold/limits/0", "value", "needs one of rate" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"1/s\","
+      "\"concurrency\":2}]}}}",
+      "/plans/gold/limits/0", "value", "needs one of rate" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"concurrency\":0}]}}}",
+      "/plans/gold/limits/0/concurrency", "value", "from 1 to 1000000" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"concurrency\":2,"
+      "\"burst\":3}]}}}", "/plans/gold/limits/0", "value",
+      "do not go with concurrency" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"5k/s\","
+      "\"unit\":\"bytes\"}]}}}", "/plans/gold/limits/0/unit", "value",
+      "unit" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"5k/s\","
+      "\"unit\":\"content-bytes\",\"burst\":4}]}}}",
+      "/plans/gold/limits/0/burst", "value", "is a size" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"5k/s\"}]}}}",
+      "/plans/gold/limits/0/rate", "value", "a rate is a number" },
 
     /* sources */
     { "{\"sources\":{\"canonical\":{\"maps\":{}}}}", "/sources/canonical",

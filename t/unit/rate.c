@@ -48,6 +48,22 @@ static const row_t  rates[] = {
     { "50/month/s", -1, 3 }
 };
 
+static const row_t  bytes_rates[] = {
+    { "512k/s", 512, 1000000 },
+    { "1/s", 1, 1000000 },
+    { "1025/m", 2, 60000000 },
+    { "1024g/month", 1073741824, 2592000000000 },
+    { "20m/hour", 20480, 3600000000 },
+    { "", -1, 0 },
+    { "512k", -1, 0 },
+    { "/s", -1, 0 },
+    { "x/s", -1, 0 },
+    { "0/s", -1, 0 },
+    { "1025g/s", -1, 0 },
+    { "512k/", -1, 5 },
+    { "512k/y", -1, 5 }
+};
+
 static const row_t  durations[] = {
     { "500ms", 500, 0 },
     { "0s", 0, 0 },
@@ -117,6 +133,24 @@ main(void)
                && strcmp(err.what, "bad-rate") == 0
                && (long long) err.offset == row->more && err.text[0],
                "no rate \"%s\": %s", row->text, err.text);
+        }
+    }
+
+    for (i = 0; i < sizeof(bytes_rates) / sizeof(row_t); i++) {
+        row = &bytes_rates[i];
+        s.data = (unsigned char *) row->text;
+        s.len = strlen(row->text);
+
+        if (row->value >= 0) {
+            ok(sync_rate_parse_bytes(&rate, s, &err) == SYNC_OK
+               && rate.count == row->value && rate.per == row->more,
+               "rate of bytes \"%s\"", row->text);
+
+        } else {
+            ok(sync_rate_parse_bytes(&rate, s, &err) == SYNC_NO
+               && strcmp(err.what, "bad-rate") == 0
+               && (long long) err.offset == row->more && err.text[0],
+               "no rate of bytes \"%s\": %s", row->text, err.text);
         }
     }
 
