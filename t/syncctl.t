@@ -10,6 +10,7 @@ use Cpanel::JSON::XS ();
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp ();
+use MIME::Base64 qw(decode_base64);
 use Test::More;
 
 my $root = abs_path(dirname(__FILE__) . '/..');
@@ -25,6 +26,10 @@ usage();
 suite('json-parsing', \&json_parsing);
 suite('strings/blns.json', \&strings);
 suite('jsonpath/cts.json', \&jsonpath);
+suite("structured-fields/$_.json", \&structured_fields)
+    for qw(item string string-generated);
+suite('jose/jws', \&cookbook);
+suite('jose/curve25519/jws.json', \&curve25519);
 
 examples("$root/docs/syncctl.md");
 
@@ -221,6 +226,132 @@ sub jsonpath {
 
     counted(\@wrong, $valid, 'jsonpath: what they find');
     counted(\@invalid, $refused, 'jsonpath: no selectors');
+}
+
+
+sub structured_fields {
+    my ($file) = @_;
+
+    my (@wrong, $n);
+    my $what = $file =~ s{.*/(.*)\.json}{$1}r;
+
+    for my $test (@{ $json->decode(slurp($file)) }) {
+        next if $test->{header_type} ne 'item';
+
+        my $field = join ', ', @{ $test->{raw} };
+
+        utf8::encode($field);
+        put('field', $field);
+        $n++;
+
+        open my $ctl, '-|', "'$ctl' sfv item - <field 2>/dev/null" or die $!;
+        my $out = do { local $/; <$ctl> } // '';
+        close $ctl;
+
+        next if $? >> 8 == 1 && ($test->{must_fail} || $test->{can_fail});
+
+        if ($? != 0 || $test->{must_fail}) {
+            push @wrong, "$test->{name}: exit code " . ($? >> 8);
+            next;
+        }
+
+        my $got = $json->encode(base32($json->decode($out)));
+
+        push @wrong, "$test->{name}: $got"
+            if $got ne $json->encode($test->{expected});
+    }
+
+    counted(\@wrong, $n, "structured fields: $what");
+}
+
+
+# The suite writes byte sequences in base32, so that no reader of base64 is
+# needed to read it.
+
+sub base32 {
+    my ($item) = @_;
+
+    for my $value ($item->[0], map { $_->[1] } @{ $item->[1] }) {
+        next if ref $value ne 'HASH' || $value->{__type} ne 'binary';
+
+        my $bits = unpack 'B*', decode_base64($value->{value});
+        my @five = $bits =~ /(.{1,5})/g;
+        my $text = join '', map {
+            ('A' .. 'Z', 2 .. 7)[oct '0b' . substr "${_}0000", 0, 5]
+        } @five;
+
+        $value->{value} = $text . '=' x (-length($text) % 8);
+    }
+
+    return $item;
+}
+
+
+# The compact serialisations of RFC 7520, 4; each is then signed no more when
+# a bit of it is another.
+
+sub cookbook {
+    my ($folder) = @_;
+
+    my %key = ('4_1' => '3_3', '4_2' => '3_3', '4_3' => '3_1',
+               '4_4' => '3_5', '4_5' => '3_5');
+    my @wrong;
+    my $n = 0;
+
+    for my $file (sort glob "$folder/*.json") {
+        my ($name) = $file =~ m{/(\d_\d)\.[^/]*$} or next;
+        my $test = $json->decode(slurp($file));
+        my $compact = $test->{output}{compact} // next;
+        my ($jwk) = glob "$folder/../jwk/$key{$name}.*";
+
+        # detached content is no compact serialisation
+
+        signed(\@wrong, $name, $jwk, $compact, $compact !~ /\.\./);
+        $n++;
+    }
+
+    counted(\@wrong, $n, 'jose: RFC 7520, compact');
+}
+
+
+sub curve25519 {
+    my ($file) = @_;
+
+    my @wrong;
+    my $test = $json->decode(slurp($file));
+    my $key = $test->{input}{key};
+
+    put('private.jwk', $json->encode($key));
+
+    my ($code) = ctl('jws', 'private.jwk', $file);
+    is($code, 2, 'jose: a private key verifies nothing');
+
+    delete $key->{d};
+    put('ed25519.jwk', $json->encode($key));
+    signed(\@wrong, 'RFC 8037', 'ed25519.jwk', $test->{output}{compact}, 1);
+
+    counted(\@wrong, 1, 'jose: RFC 8037');
+}
+
+
+sub signed {
+    my ($wrong, $name, $jwk, $compact, $good) = @_;
+
+    put('compact', "$compact\n");
+
+    my ($code, $out) = ctl('jws', $jwk, 'compact');
+
+    push @$wrong, "$name: exit code $code, $out" if $code != ($good ? 0 : 1);
+
+    my $at = rindex($compact, '.') + 10;
+    my $other = substr($compact, $at, 1) eq 'A' ? 'B' : 'A';
+
+    substr $compact, $at, 1, $other;
+    put('compact', $compact);
+
+    ($code, $out) = ctl('jws', $jwk, 'compact');
+
+    push @$wrong, "$name: a bit was turned, exit code $code" if $code != 1;
 }
 
 

@@ -23,6 +23,8 @@ static const syncctl_command_t *syncctl_find(const char *name);
 static const syncctl_command_t  *const syncctl_commands[] = {
     &syncctl_json,
     &syncctl_path,
+    &syncctl_sfv,
+    &syncctl_jws,
     NULL
 };
 

@@ -39,6 +39,8 @@ typedef struct {
 
 extern const syncctl_command_t  syncctl_json;
 extern const syncctl_command_t  syncctl_path;
+extern const syncctl_command_t  syncctl_sfv;
+extern const syncctl_command_t  syncctl_jws;
 
 
 /*
