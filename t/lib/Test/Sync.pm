@@ -475,17 +475,25 @@ sub workers {
     my ($self) = @_;
 
     my @all = $self->log_text =~ /start worker process (\d+)/g;
+    my %seen;
 
-    return grep { alive($_) } @all;
+    @all = reverse grep { !$seen{$_}++ && alive($_, $self->{master}) }
+                        reverse @all;
+
+    return @all;
 }
 
 
+# Pids come again: where the parent is known, it must be the parent.
+
 sub alive {
-    my ($pid) = @_;
+    my ($pid, $parent) = @_;
 
     open my $fh, '<', "/proc/$pid/stat" or return 0;
 
-    return (<$fh> // '') !~ /\) [ZX] /;
+    my ($state, $ppid) = (<$fh> // '') =~ /\) (\w) (\d+) / or return 0;
+
+    return $state !~ /[ZX]/ && (!$parent || $ppid == $parent);
 }
 
 
