@@ -58,7 +58,6 @@ static sync_rc_t sync_json_grow(sync_json_reader_t *r,
 static sync_rc_t sync_json_small_names(sync_json_reader_t *r,
     sync_json_frame_t *f, uint32_t key);
 static sync_rc_t sync_json_large_names(sync_json_reader_t *r, uint32_t node);
-static sync_rc_t sync_json_hash(sync_str_t name, uint64_t *hash);
 static sync_rc_t sync_json_duplicate(sync_json_reader_t *r, uint32_t key);
 static sync_rc_t sync_json_syntax(sync_json_reader_t *r,
     const unsigned char *p, const char *fault);
@@ -790,12 +789,7 @@ sync_json_large_names(sync_json_reader_t *r, uint32_t object)
 }
 
 
-/*
- * SipHash-1-3 under a key of the process: who could foresee the slots could
- * turn the table into a list.
- */
-
-static sync_rc_t
+sync_rc_t
 sync_json_hash(sync_str_t name, uint64_t *hash)
 {
     int                   i;

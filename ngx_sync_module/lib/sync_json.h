@@ -135,6 +135,27 @@ int sync_json_same(const sync_json_t *a, uint32_t n, const sync_json_t *b,
 int sync_json_compare(const sync_json_t *a, uint32_t n, const sync_json_t *b,
     uint32_t m);
 
+/*
+ * Whether two values are equal: numbers by their decimal value, members in
+ * any order.  *work pays for what is compared; when it runs out the answer is
+ * 0 and *work is 0.
+ */
+int sync_json_equal(const sync_json_t *a, uint32_t n, const sync_json_t *b,
+    uint32_t m, uint64_t *work);
+
+/*
+ * SipHash-1-3 under a key of the process: who could foresee the slots of a
+ * table could turn it into a list.  OK, or FAULT: no random numbers.
+ */
+sync_rc_t sync_json_hash(sync_str_t bytes, uint64_t *hash);
+
+/*
+ * The same for a value: equal ones have the same hash.  OK, or FAULT (no
+ * memory too: escaped strings are unescaped in the arena).
+ */
+sync_rc_t sync_json_hash_value(const sync_json_t *json, uint32_t n,
+    sync_arena_t *arena, uint64_t *hash);
+
 /* The unescaped length of a string or key in characters (code points). */
 size_t sync_json_chars(const sync_json_t *json, uint32_t n);
 

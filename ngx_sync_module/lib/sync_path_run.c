@@ -4,10 +4,10 @@
  */
 
 
+#include "sync_decimal.h"
 #include "sync_path_impl.h"
 
 
-#define SYNC_PATH_EQUAL_DEPTH  128
 
 
 typedef struct {
@@ -42,16 +42,6 @@ typedef struct {
 } sync_path_value_t;
 
 
-/* A decimal by its parts; digits may have a point among them. */
-
-typedef struct {
-    const unsigned char  *pos;       /* the first digit that is not 0 */
-    const unsigned char  *end;
-    int64_t               top;       /* the power of ten of that digit */
-    int                   sign;      /* -1, 0, 1 */
-} sync_path_decimal_t;
-
-
 /* The walk goes on (0) or stops (1): enough was found, or run->rc tells. */
 
 static int sync_path_walk(sync_path_run_t *run, sync_path_sink_t *sink,
@@ -78,11 +68,9 @@ static void sync_path_evaluate(sync_path_run_t *run,
     const sync_path_expr_t *e, uint32_t current, sync_path_value_t *v);
 static void sync_path_count(sync_path_value_t *v, size_t n);
 static int sync_path_equal(sync_path_run_t *run, const sync_json_t *a,
-    uint32_t n, const sync_json_t *b, uint32_t m, unsigned depth);
+    uint32_t n, const sync_json_t *b, uint32_t m);
 static int sync_path_less(sync_path_run_t *run, const sync_path_value_t *a,
     const sync_path_value_t *b);
-static int sync_path_numbers(sync_str_t a, sync_str_t b);
-static sync_path_decimal_t sync_path_decimal(sync_str_t s);
 static int sync_path_charge(sync_path_run_t *run, uint64_t n);
 
 
@@ -530,7 +518,7 @@ sync_path_test(sync_path_run_t *run, const sync_path_expr_t *e,
         return (a.node == b.node) == (e->type != SYNC_PATH_NE);
     }
 
-    return sync_path_equal(run, a.json, a.node, b.json, b.node, 0)
+    return sync_path_equal(run, a.json, a.node, b.json, b.node)
            == (e->type != SYNC_PATH_NE);
 }
 
@@ -720,79 +708,15 @@ sync_path_count(sync_path_value_t *v, size_t n)
 
 static int
 sync_path_equal(sync_path_run_t *run, const sync_json_t *a, uint32_t n,
-    const sync_json_t *b, uint32_t m, unsigned depth)
+    const sync_json_t *b, uint32_t m)
 {
-    uint32_t                 i, k;
-    const sync_json_node_t  *x, *y;
+    int  equal;
 
-    x = &a->nodes[n];
-    y = &b->nodes[m];
+    equal = run->rc == SYNC_OK && sync_json_equal(a, n, b, m, run->work);
 
-    if (x->type != y->type) {
-        return 0;
-    }
+    (void) sync_path_charge(run, 0);
 
-    if (depth == SYNC_PATH_EQUAL_DEPTH) {
-        *run->work = 0;
-    }
-
-    switch (x->type) {
-
-    case SYNC_JSON_NUMBER:
-        return !sync_path_charge(run, (uint64_t) x->len + y->len)
-               && sync_path_numbers(sync_json_slice(a, n),
-                                    sync_json_slice(b, m)) == 0;
-
-    case SYNC_JSON_STRING:
-        return !sync_path_charge(run, 1 + x->len / 8)
-               && sync_json_same(a, n, b, m);
-
-    case SYNC_JSON_ARRAY:
-
-        if (x->len != y->len || sync_path_charge(run, 1)) {
-            return 0;
-        }
-
-        for (i = n + 1, k = m + 1; i < x->next;
-             i = a->nodes[i].next, k = b->nodes[k].next)
-        {
-            if (!sync_path_equal(run, a, i, b, k, depth + 1)) {
-                return 0;
-            }
-        }
-
-        return 1;
-
-    case SYNC_JSON_OBJECT:
-
-        if (x->len != y->len || sync_path_charge(run, 1)) {
-            return 0;
-        }
-
-        for (i = n + 1; i < x->next; i = a->nodes[i].next) {
-
-            for (k = m + 1; k < y->next; k = b->nodes[k].next) {
-
-                if (sync_path_charge(run, 1)) {
-                    return 0;
-                }
-
-                if (sync_json_same(a, i, b, k)) {
-                    break;
-                }
-            }
-
-            if (k == y->next
-                || !sync_path_equal(run, a, i + 1, b, k + 1, depth + 1))
-            {
-                return 0;
-            }
-        }
-
-        return 1;
-    }
-
-    return 1;
+    return equal;
 }
 
 
@@ -820,117 +744,8 @@ sync_path_less(sync_path_run_t *run, const sync_path_value_t *a,
         return sync_json_compare(a->json, a->node, b->json, b->node) < 0;
     }
 
-    return sync_path_numbers(sync_json_slice(a->json, a->node),
+    return sync_decimal_compare(sync_json_slice(a->json, a->node),
                              sync_json_slice(b->json, b->node)) < 0;
-}
-
-
-/* Compares two JSON numbers by value, however long, without a double. */
-
-static int
-sync_path_numbers(sync_str_t a, sync_str_t b)
-{
-    int                  x, y;
-    sync_path_decimal_t  d, e;
-
-    d = sync_path_decimal(a);
-    e = sync_path_decimal(b);
-
-    if (d.sign != e.sign) {
-        return d.sign < e.sign ? -1 : 1;
-    }
-
-    if (d.sign == 0) {
-        return 0;
-    }
-
-    if (d.top != e.top) {
-        return d.top < e.top ? -d.sign : d.sign;
-    }
-
-    while (d.pos < d.end || e.pos < e.end) {
-
-        if (d.pos < d.end && *d.pos == '.') {
-            d.pos++;
-            continue;
-        }
-
-        if (e.pos < e.end && *e.pos == '.') {
-            e.pos++;
-            continue;
-        }
-
-        x = d.pos < d.end ? *d.pos++ : '0';
-        y = e.pos < e.end ? *e.pos++ : '0';
-
-        if (x != y) {
-            return x < y ? -d.sign : d.sign;
-        }
-    }
-
-    return 0;
-}
-
-
-static sync_path_decimal_t
-sync_path_decimal(sync_str_t s)
-{
-    int                   minus;
-    int64_t               exponent, whole;
-    sync_path_decimal_t   d;
-    const unsigned char  *p, *end, *point;
-
-    p = s.data;
-    end = s.data + s.len;
-    d.sign = *p == '-' ? -1 : 1;
-    p += *p == '-';
-    d.pos = NULL;
-    point = NULL;
-
-    for ( /* void */ ; p < end && (*p | 0x20) != 'e'; p++) {
-
-        if (*p == '.') {
-            point = p;
-
-        } else if (*p != '0' && d.pos == NULL) {
-            d.pos = p;
-        }
-    }
-
-    d.end = p;
-
-    if (d.pos == NULL) {
-        d.sign = 0;
-        d.top = 0;
-        return d;
-    }
-
-    exponent = 0;
-
-    if (p < end) {
-        p++;
-        minus = *p == '-';
-        p += *p == '-' || *p == '+';
-
-        /* an exponent past any length of text counts as that one */
-
-        for ( /* void */ ; p < end; p++) {
-            if (exponent < INT64_MAX / 1000) {
-                exponent = exponent * 10 + (*p - '0');
-            }
-        }
-
-        exponent = minus ? -exponent : exponent;
-    }
-
-    if (point == NULL) {
-        point = d.end;
-    }
-
-    whole = point - d.pos;
-    d.top = exponent + (whole > 0 ? whole - 1 : whole);
-
-    return d;
 }
 
 
