@@ -10,16 +10,11 @@
 #include <stdio.h>
 
 
-#define SYNC_DOC_NEAR  24                /* longer names are near to none */
-
-
 static const sync_doc_member_t *sync_doc_member(const sync_doc_member_t *table,
     sync_str_t name);
 static sync_rc_t sync_doc_unknown(sync_doc_compile_t *c,
     const sync_doc_member_t *table, sync_str_t name);
 static unsigned sync_doc_distance(sync_str_t a, const char *b);
-static int sync_doc_near(sync_str_t name, const char *known,
-    unsigned *distance);
 static sync_rc_t sync_doc_locate(sync_doc_compile_t *c);
 static sync_rc_t sync_doc_pointer(sync_doc_compile_t *c,
     const sync_doc_place_t *place, sync_str_t *pointer);
@@ -291,9 +286,7 @@ sync_doc_unknown(sync_doc_compile_t *c, const sync_doc_member_t *table,
 }
 
 
-/* Nearer than all before, and near enough that it may have been meant? */
-
-static int
+int
 sync_doc_near(sync_str_t name, const char *known, unsigned *distance)
 {
     size_t    len;

@@ -135,6 +135,15 @@ typedef struct {
 
 const char *sync_doc_show(sync_doc_shown_t *shown, sync_str_t s);
 
+/*
+ * Whether name is nearer to a known one than *distance, and near enough that
+ * that may have been meant; *distance begins with SYNC_DOC_NEAR.
+ */
+
+#define SYNC_DOC_NEAR  24            /* longer names are near to none */
+
+int sync_doc_near(sync_str_t name, const char *known, unsigned *distance);
+
 
 /* The block: each may move it. */
 

@@ -20,13 +20,17 @@
  *   pointer  RFC 6901, into the payload that was given; for a missing member
  *            the pointer it would have; in the arena of the list;
  *   what     static keyword in kebab case ("required");
- *   text     static sentence: what would be right.
+ *   text     sentence that outlives the list: what is wrong or would be
+ *            right;
+ *   rule     where the rule stands that was broken, a URI with a pointer for
+ *            its fragment; empty where only one thing can be meant.
  */
 
 typedef struct {
     sync_str_t     pointer;
     const char    *what;
     const char    *text;
+    sync_str_t     rule;
 } sync_fault_t;
 
 

@@ -62,13 +62,9 @@ sync_rc_t
 sync_iregexp_compile(sync_iregexp_t **re, sync_arena_t *arena,
     sync_str_t pattern, int whole, sync_error_t *err)
 {
-    int                     error;
-    size_t                  at;
     uint32_t                options;
     sync_rc_t               rc;
-    sync_iregexp_t         *x;
     sync_iregexp_reader_t   r;
-    pcre2_compile_context  *cc;
 
     /* one byte becomes at most nine: "." is [^\n\r] with its escapes */
 
@@ -96,6 +92,27 @@ sync_iregexp_compile(sync_iregexp_t **re, sync_arena_t *arena,
         return sync_iregexp_refuse(&r, "a parenthesis was not opened");
     }
 
+    options = PCRE2_NO_AUTO_CAPTURE;
+
+    if (whole) {
+        options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+    }
+
+    return sync_iregexp_build(re, arena,
+                              (sync_str_t) { (size_t) (r.out - text), text },
+                              options, err);
+}
+
+
+sync_rc_t
+sync_iregexp_build(sync_iregexp_t **re, sync_arena_t *arena, sync_str_t text,
+    uint32_t options, sync_error_t *err)
+{
+    int                     error;
+    size_t                  at;
+    sync_iregexp_t         *x;
+    pcre2_compile_context  *cc;
+
     x = sync_iregexp_malloc(sizeof(sync_iregexp_t), arena);
     if (x == NULL) {
         return SYNC_FAULT;
@@ -112,15 +129,10 @@ sync_iregexp_compile(sync_iregexp_t **re, sync_arena_t *arena,
         return SYNC_FAULT;
     }
 
-    options = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C
-              | PCRE2_NO_AUTO_CAPTURE | PCRE2_DOLLAR_ENDONLY;
+    options |= PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C
+               | PCRE2_DOLLAR_ENDONLY;
 
-    if (whole) {
-        options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
-    }
-
-    x->code = pcre2_compile(text, (size_t) (r.out - text), options, &error,
-                            &at, cc);
+    x->code = pcre2_compile(text.data, text.len, options, &error, &at, cc);
 
     pcre2_compile_context_free(cc);
 

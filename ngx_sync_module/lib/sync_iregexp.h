@@ -32,6 +32,13 @@ typedef struct sync_iregexp_s  sync_iregexp_t;
 sync_rc_t sync_iregexp_compile(sync_iregexp_t **re, sync_arena_t *arena,
     sync_str_t pattern, int whole, sync_error_t *err);
 
+/*
+ * The same of a pattern that was checked and is PCRE2's by now; options are
+ * PCRE2's too.  For what translates other dialects (sync_schema_regexp.c).
+ */
+sync_rc_t sync_iregexp_build(sync_iregexp_t **re, sync_arena_t *arena,
+    sync_str_t text, uint32_t options, sync_error_t *err);
+
 void sync_iregexp_free(sync_iregexp_t *re);
 
 

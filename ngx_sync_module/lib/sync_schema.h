@@ -1,0 +1,96 @@
+
+/*
+ * JSON Schema, 2020-12 and draft-07: compiled once, evaluated over a tape.
+ * Numbers are compared by their decimal value, never as doubles.
+ *
+ * The text of a schema is read into a tape too, so that its own numbers stay
+ * as they were written.
+ *
+ * Keywords.  Each one of the dialect's vocabularies is carried out or is an
+ * annotation ("title", "default", "contentMediaType", ...).  Any other name is
+ * refused, with the nearest known one: a misspelt keyword would accept what it
+ * was written to refuse.  Names that begin with "x-" are free; unknown=1 takes
+ * every unknown name as an annotation, as the specification suggests.
+ *
+ * Regular expressions are those of ECMA-262 with the flag "u", carried out by
+ * PCRE2 with bounds on matching, depth and memory.
+ */
+
+
+#ifndef SYNC_SCHEMA_H_INCLUDED_
+#define SYNC_SCHEMA_H_INCLUDED_
+
+
+#include "sync_faults.h"
+#include "sync_json.h"
+
+
+typedef struct sync_schema_s  sync_schema_t;
+
+
+typedef enum {
+    SYNC_SCHEMA_2020_12 = 0,
+    SYNC_SCHEMA_DRAFT_07
+} sync_schema_draft_e;
+
+
+/*
+ * Gives the text of another schema by its absolute URI, without fragment; the
+ * meta-schemas of both drafts are built in and never asked for.  The text is
+ * copied.  OK; NO: there is none (err may say why); FAULT.
+ */
+typedef sync_rc_t (*sync_schema_resolve_pt)(void *data, sync_str_t uri,
+    sync_arena_t *arena, sync_str_t *text, sync_error_t *err);
+
+
+typedef struct {
+    sync_schema_draft_e      draft;      /* where "$schema" is absent */
+    unsigned                 formats:1;  /* "format" is asserted */
+    unsigned                 unknown:1;  /* unknown keywords are taken */
+    sync_str_t               base;       /* URI of the text; may be empty */
+    sync_schema_resolve_pt   resolve;    /* NULL: no other schemas */
+    void                    *data;
+} sync_schema_options_t;
+
+
+#define SYNC_SCHEMA_DOCUMENTS  256       /* that one schema may reach */
+#define SYNC_SCHEMA_NODES      65536     /* subschemas compiled */
+#define SYNC_SCHEMA_DEPTH      512       /* subschemas in one another while a
+                                            value is validated; values are as
+                                            deep as their tape, 128 */
+
+
+/*
+ * Compiles a schema and all it refers to.  Everything lies in the arena, is
+ * read-only afterwards and may be used by any number of evaluations.  options
+ * may be NULL.
+ *
+ * OK; NO: not JSON, or no schema that can be carried out: err->what is "json",
+ * "schema" or "reference", err->pointer the place, err->text what would be
+ * right; FAULT.
+ */
+sync_rc_t sync_schema_compile(sync_schema_t **schema, sync_arena_t *arena,
+    sync_str_t text, const sync_schema_options_t *options,
+    sync_error_t *err);
+
+
+/*
+ * Validates node of a tape.  With faults (begun by sync_faults_init()) what
+ * is wrong is listed: pointer, keyword and reason, and where the rule stands;
+ * without, the first fault ends it.  What fails inside "anyOf", "oneOf",
+ * "not", "if" and "contains" is not listed, the keyword itself is.
+ *
+ * *work pays for every subschema applied, every name looked up, every byte
+ * compared and every step of a regular expression.  A value of N nodes costs
+ * "uniqueItems" about N, whatever the values are.
+ *
+ * OK: valid.  NO: invalid, err->what "invalid"; or nobody knows, for *work ran
+ * out or subschemas are in one another too deep (references that go round):
+ * err->what "too-much-work" (*work is 0) or "too-deep".  FAULT: no memory.
+ */
+sync_rc_t sync_schema_validate(const sync_schema_t *schema,
+    const sync_json_t *json, uint32_t node, sync_arena_t *arena,
+    uint64_t *work, sync_faults_t *faults, sync_error_t *err);
+
+
+#endif /* SYNC_SCHEMA_H_INCLUDED_ */
