@@ -31,6 +31,7 @@ suite("structured-fields/$_.json", \&structured_fields)
 suite('jose/jws', \&cookbook);
 suite('jose/curve25519/jws.json', \&curve25519);
 
+shipped();
 examples("$root/docs/syncctl.md");
 
 done_testing();
@@ -352,6 +353,40 @@ sub signed {
     ($code, $out) = ctl('jws', $jwk, 'compact');
 
     push @$wrong, "$name: a bit was turned, exit code $code" if $code != 1;
+}
+
+
+# conf.example/, with the key sets that tools/demo makes for it
+
+sub shipped {
+    my $etc = "$dir/conf.example";
+
+    system 'cp', '-r', "$root/conf.example", $etc;
+    mkdir "$etc/library/jwks";
+
+    my ($code, $out) = ctl('tenants', $etc);
+    is($code, 1, 'conf.example: tenants without their keys');
+    like($out, qr{/jwks: there is no file "jwks/acme\.json"}, 'are told');
+
+    for my $tenant (map { s{.*/(.*)\.json}{$1}r } glob "$etc/tenants/*.json") {
+        system dirname($ctl) . '/synctoken', 'keygen', 'ES256', 'k',
+               "$dir/private.pem", "$etc/library/jwks/$tenant.json";
+    }
+
+    ($code, $out) = ctl('tenants', $etc);
+    is($code, 0, 'conf.example: tenants') or diag($out);
+
+    put('order.http', "POST /v1/orders HTTP/1.1\r\nHost: ACME.sync.example:80"
+                      . "\r\n\r\n" . slurp("$etc/requests/order.json"));
+
+    ($code, $out) = ctl('try', $etc, 'order.http', '--client', 'crm');
+    is($code, 0, 'conf.example: an order');
+    like($out, qr/"body":\{"SalesOrderType".*:9007199254740993,/,
+         'in the words of the ERP, no digit changed');
+    like($out, qr{"uri":"/sap/opu/.*/A_SalesOrder"}, 'and where to');
+
+    ($code) = ctl('try', $etc, 'order.http');
+    is($code, 2, 'one of several clients must be named');
 }
 
 

@@ -23,8 +23,11 @@ static const syncctl_command_t *syncctl_find(const char *name);
 static const syncctl_command_t  *const syncctl_commands[] = {
     &syncctl_json,
     &syncctl_path,
+    &syncctl_map,
     &syncctl_sfv,
     &syncctl_jws,
+    &syncctl_tenants,
+    &syncctl_try,
     NULL
 };
 

@@ -12,7 +12,8 @@
 #define SYNCCTL_H_INCLUDED_
 
 
-#include "sync_json.h"
+#include "sync_doc.h"
+#include "sync_map.h"
 
 #include <stdio.h>
 
@@ -39,8 +40,11 @@ typedef struct {
 
 extern const syncctl_command_t  syncctl_json;
 extern const syncctl_command_t  syncctl_path;
+extern const syncctl_command_t  syncctl_map;
 extern const syncctl_command_t  syncctl_sfv;
 extern const syncctl_command_t  syncctl_jws;
+extern const syncctl_command_t  syncctl_tenants;
+extern const syncctl_command_t  syncctl_try;
 
 
 /*
@@ -74,6 +78,62 @@ sync_str_t syncctl_str(const char *s);
 
 /* A string and a newline to the standard output. */
 void syncctl_print(sync_str_t s);
+
+
+/* ---- library.c: files that name each other ---- */
+
+#define SYNCCTL_PATH  4096
+
+typedef struct {
+    const char  *dir;                    /* what sync_library names */
+} syncctl_library_t;
+
+
+/* Whether there is such a file; its path. */
+int syncctl_library_path(const syncctl_library_t *library, sync_str_t name,
+    char path[SYNCCTL_PATH]);
+
+/*
+ * A map compiled, with those below the library that it extends.  SYNCCTL_NO:
+ * it is broken, which is told to out.
+ */
+int syncctl_compile_map(sync_arena_t *arena, const char *name,
+    sync_str_t text, syncctl_library_t *library, FILE *out, sync_map_t **map);
+
+/* The same of a file of the library, which is told by its name there. */
+int syncctl_library_map(sync_arena_t *arena, syncctl_library_t *library,
+    sync_str_t name, FILE *out, sync_map_t **map);
+
+/* SYNCCTL_NO: it has faults, which are told as of name. */
+int syncctl_run_map(sync_arena_t *arena, const sync_map_t *map,
+    sync_map_section_e section, const sync_json_t *json, sync_map_run_t *run,
+    const char *name, sync_str_t *out);
+
+/* One fault a line, to the standard error output. */
+void syncctl_tell_faults(const char *name, const sync_faults_t *faults);
+
+
+/* ---- tenants.c: a folder of documents ---- */
+
+typedef struct {
+    const char        *file;             /* "acme.json" */
+    const sync_doc_t  *doc;              /* NULL: broken */
+} syncctl_tenant_t;
+
+typedef struct {
+    const char        *dir;
+    syncctl_library_t  library;          /* DIR/library */
+    syncctl_tenant_t  *list;             /* DIR/tenants, by name */
+    size_t             n;
+} syncctl_tenants_t;
+
+
+/*
+ * Reads all documents; what is wrong with one is told to out.  SYNCCTL_NO: one
+ * is broken.
+ */
+int syncctl_tenants_read(sync_arena_t *arena, const char *dir,
+    syncctl_tenants_t *tenants, FILE *out);
 
 
 #endif /* SYNCCTL_H_INCLUDED_ */

@@ -1,0 +1,159 @@
+
+/*
+ * syncctl map: what a map makes of a payload.
+ */
+
+
+#include "syncctl.h"
+#include "sync_map.h"
+
+
+typedef struct {
+    const char          *map;
+    const char          *file;
+    sync_map_section_e   section;
+    unsigned             update:1;
+    sync_str_t           env[SYNC_MAP_ENV_N];
+    syncctl_library_t    library;
+} syncctl_map_t;
+
+
+static int syncctl_map_run(sync_arena_t *arena, int argc, char **argv);
+static int syncctl_map_options(syncctl_map_t *m, char **argv);
+static int syncctl_map_env(syncctl_map_t *m, const char *text);
+
+
+const syncctl_command_t  syncctl_map = {
+    "map",
+    "MAP FILE [--section write|read] [--update] [--env NAME=VALUE]... "
+    "[--library DIR]",
+    "Prints what a map makes of a payload.",
+    syncctl_map_run
+};
+
+
+static const char  *const syncctl_map_envs[SYNC_MAP_ENV_N] = {
+    "tenant", "client", "source", "connector", "entity", "operation",
+    "object_id", "correlation_id", "downstream_key", "now"
+};
+
+
+static int
+syncctl_map_run(sync_arena_t *arena, int argc, char **argv)
+{
+    int             rc;
+    sync_str_t      text;
+    sync_map_t     *map;
+    sync_json_t     json;
+    syncctl_map_t   m;
+    sync_map_run_t  run;
+
+    memset(&m, 0, sizeof(m));
+    m.library.dir = ".";
+
+    rc = syncctl_map_options(&m, argv);
+
+    if (rc != SYNCCTL_YES) {
+        return rc;
+    }
+
+    if (syncctl_read(arena, m.map, &text) != SYNCCTL_YES
+        || syncctl_compile_map(arena, m.map, text, &m.library, stderr, &map)
+           != SYNCCTL_YES)
+    {
+        return SYNCCTL_WRONG;
+    }
+
+    rc = syncctl_read_json(arena, m.file, &json);
+
+    if (rc != SYNCCTL_YES) {
+        return rc;
+    }
+
+    memset(&run, 0, sizeof(run));
+    run.env = m.env;
+    run.update = m.update;
+
+    rc = syncctl_run_map(arena, map, m.section, &json, &run, m.file, &text);
+
+    if (rc == SYNCCTL_YES) {
+        syncctl_print(text);
+    }
+
+    return rc;
+}
+
+
+static int
+syncctl_map_options(syncctl_map_t *m, char **argv)
+{
+    for ( /* void */ ; *argv != NULL; argv++) {
+
+        if (strcmp(*argv, "--update") == 0) {
+            m->update = 1;
+
+        } else if (strcmp(*argv, "--section") == 0 && argv[1] != NULL) {
+            argv++;
+
+            if (strcmp(*argv, "read") == 0) {
+                m->section = SYNC_MAP_READ;
+
+            } else if (strcmp(*argv, "write") == 0) {
+                m->section = SYNC_MAP_WRITE;
+
+            } else {
+                return syncctl_misused("\"%s\" is no section", *argv);
+            }
+
+        } else if (strcmp(*argv, "--env") == 0 && argv[1] != NULL) {
+            if (syncctl_map_env(m, *++argv) != SYNCCTL_YES) {
+                return SYNCCTL_WRONG;
+            }
+
+        } else if (strcmp(*argv, "--library") == 0 && argv[1] != NULL) {
+            m->library.dir = *++argv;
+
+        } else if (strncmp(*argv, "--", 2) == 0) {
+            return syncctl_misused("unknown option \"%s\", or its value is "
+                                   "missing", *argv);
+
+        } else if (m->map == NULL) {
+            m->map = *argv;
+
+        } else if (m->file == NULL) {
+            m->file = *argv;
+
+        } else {
+            return syncctl_misused("\"%s\" is one argument too many", *argv);
+        }
+    }
+
+    if (m->file == NULL) {
+        return syncctl_misused("a map and a file are asked for");
+    }
+
+    return SYNCCTL_YES;
+}
+
+
+static int
+syncctl_map_env(syncctl_map_t *m, const char *text)
+{
+    size_t       i, len;
+    const char  *value;
+
+    value = strchr(text, '=');
+    len = value != NULL ? (size_t) (value - text) : 0;
+
+    for (i = 0; value != NULL && i < SYNC_MAP_ENV_N; i++) {
+        if (strlen(syncctl_map_envs[i]) == len
+            && strncmp(syncctl_map_envs[i], text, len) == 0)
+        {
+            m->env[i] = syncctl_str(value + 1);
+            return SYNCCTL_YES;
+        }
+    }
+
+    return syncctl_misused("\"%s\" is not NAME=VALUE of an \"env\" that maps "
+                           "know", text);
+}
