@@ -221,7 +221,27 @@ struct ngx_sync_redis_s {
     void                             *data;      /* the topology's */
     unsigned                          cluster:1; /* keys of a command must
                                                     share a slot */
+    unsigned                          refuse_lost:1;  /* after_loss= */
+    ngx_msec_t                        quarantine;
+
+    /*
+     * The store's, or NULL: a command that looks at mark i of the data; it goes
+     * before all others over a new connection to who has its slot.
+     */
+    ngx_sync_redis_cmd_t           *(*look)(ngx_sync_redis_t *redis,
+                                          ngx_sync_redis_conn_t *conn,
+                                          ngx_uint_t i);
+    ngx_uint_t                        marks;
+    void                             *owner;     /* of look() */
 };
+
+
+/* The tag of mark i: "m:0" and so on. */
+
+#define NGX_SYNC_REDIS_MARKS      16
+#define NGX_SYNC_REDIS_MARK_TAG   (sizeof("m:") + NGX_INT_T_LEN)
+
+#define ngx_sync_redis_mark_tag(p, i)  ngx_sprintf(p, "m:%ui", i)
 
 
 /*
@@ -344,6 +364,9 @@ void ngx_sync_redis_conn_connect(ngx_sync_redis_conn_t *conn);
 
 /* Closes, tries again later; who waits is told, but not within this call. */
 void ngx_sync_redis_conn_fail(ngx_sync_redis_conn_t *conn, const char *why);
+
+/* Who waits for it to become ready, and could fail, is told no answer. */
+void ngx_sync_redis_conn_disappoint(ngx_sync_redis_conn_t *conn);
 
 /* Closes and frees; who waits is told, but not within this call. */
 void ngx_sync_redis_conn_destroy(ngx_sync_redis_conn_t *conn);

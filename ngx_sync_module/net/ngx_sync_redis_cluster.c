@@ -77,6 +77,7 @@ static void ngx_sync_redis_cluster_pass(ngx_sync_redis_nodes_t *ns,
     ngx_sync_redis_cmd_t *cmd);
 
 static void ngx_sync_redis_cluster_wait(ngx_sync_redis_conn_t *conn);
+static void ngx_sync_redis_cluster_greet(ngx_sync_redis_conn_t *conn);
 static void ngx_sync_redis_cluster_lost(ngx_sync_redis_conn_t *conn);
 static ngx_int_t ngx_sync_redis_cluster_refused(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd, ngx_sync_redis_reply_t *reply);
@@ -95,7 +96,7 @@ const ngx_sync_redis_topology_t  ngx_sync_redis_cluster = {
 
 static const ngx_sync_redis_hooks_t  ngx_sync_redis_cluster_hooks = {
     ngx_sync_redis_target_resolve,
-    ngx_sync_redis_probe,
+    ngx_sync_redis_cluster_greet,
     ngx_sync_redis_target_ready,
     ngx_sync_redis_cluster_lost,
     ngx_sync_redis_cluster_refused,
@@ -581,6 +582,33 @@ static void
 ngx_sync_redis_cluster_wait(ngx_sync_redis_conn_t *conn)
 {
     ngx_sync_redis_cluster_later(conn->data, NGX_SYNC_REDIS_MAP_PAUSE);
+}
+
+
+/* The marks whose slots it has, as far as is known. */
+
+static void
+ngx_sync_redis_cluster_greet(ngx_sync_redis_conn_t *conn)
+{
+    u_char                   text[NGX_SYNC_REDIS_MARK_TAG];
+    ngx_str_t                tag;
+    ngx_uint_t               i;
+    ngx_sync_redis_node_t   *node;
+    ngx_sync_redis_nodes_t  *ns;
+
+    ns = conn->data;
+    node = (ngx_sync_redis_node_t *) conn->server;
+
+    ngx_sync_redis_probe(conn);
+
+    for (i = 0; i < conn->redis->marks; i++) {
+        tag.data = text;
+        tag.len = ngx_sync_redis_mark_tag(text, i) - text;
+
+        if (ns->slots[ngx_sync_redis_slot(&tag)] == node) {
+            ngx_sync_redis_look(conn, i);
+        }
+    }
 }
 
 

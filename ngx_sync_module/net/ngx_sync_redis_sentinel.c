@@ -91,7 +91,7 @@ const ngx_sync_redis_topology_t  ngx_sync_redis_sentinel = {
 
 static const ngx_sync_redis_hooks_t  ngx_sync_redis_sentinel_master_hooks = {
     ngx_sync_redis_sentinel_resolve,
-    ngx_sync_redis_probe,
+    ngx_sync_redis_greet,
     ngx_sync_redis_sentinel_ready,
     NULL,
     ngx_sync_redis_refused,

@@ -31,7 +31,7 @@ static const ngx_sync_redis_topology_t  ngx_sync_redis_one = {
 
 static const ngx_sync_redis_hooks_t  ngx_sync_redis_one_hooks = {
     ngx_sync_redis_target_resolve,
-    ngx_sync_redis_probe,
+    ngx_sync_redis_greet,
     ngx_sync_redis_target_ready,
     NULL,
     ngx_sync_redis_refused,
@@ -58,6 +58,9 @@ ngx_sync_redis_conf(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
     }
 
     redis->data = topo;
+    redis->refuse_lost = topo->url.after_loss == NGX_SYNC_REDIS_LOSS_REFUSE;
+    redis->quarantine = topo->url.quarantine ? topo->url.quarantine
+                                             : NGX_SYNC_REDIS_QUARANTINE;
 
     switch (topo->url.kind) {
 
@@ -158,6 +161,73 @@ ngx_sync_redis_one_send(ngx_sync_redis_t *redis, ngx_str_t *tag,
     one = ngx_sync_redis_topo(redis)->state;
 
     return ngx_sync_redis_conn_send(one->conn, cmd);
+}
+
+
+void
+ngx_sync_redis_greet(ngx_sync_redis_conn_t *conn)
+{
+    ngx_sync_redis_probe(conn);
+    ngx_sync_redis_look(conn, 0);
+}
+
+
+void
+ngx_sync_redis_look(ngx_sync_redis_conn_t *conn, ngx_uint_t i)
+{
+    ngx_sync_redis_t      *redis;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    redis = conn->redis;
+
+    if (redis->look == NULL || conn->state != NGX_SYNC_REDIS_GREETING) {
+        return;
+    }
+
+    cmd = redis->look(redis, conn, i);
+
+    if (cmd == NULL || ngx_sync_redis_whole(cmd) != NGX_OK) {
+        ngx_sync_redis_conn_fail(conn, "could not be asked: no memory");
+
+        if (cmd) {
+            ngx_sync_redis_free(cmd);
+        }
+
+        return;
+    }
+
+    cmd->greeting = 1;
+
+    (void) ngx_sync_redis_conn_send(conn, cmd);
+}
+
+
+void
+ngx_sync_redis_conn_disappoint(ngx_sync_redis_conn_t *conn)
+{
+    ngx_queue_t            cmds, *q;
+    ngx_sync_redis_cmd_t  *cmd;
+
+    ngx_queue_init(&cmds);
+    ngx_sync_redis_conn_take(conn, &cmds);
+
+    while (!ngx_queue_empty(&cmds)) {
+        q = ngx_queue_head(&cmds);
+        ngx_queue_remove(q);
+
+        cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+        if (cmd->patient) {
+            ngx_sync_redis_conn_pass(conn, cmd);
+            continue;
+        }
+
+        if (cmd->handler) {
+            cmd->handler(cmd, NULL);
+        }
+
+        ngx_sync_redis_free(cmd);
+    }
 }
 
 

@@ -95,8 +95,12 @@ void ngx_sync_redis_target_ready(ngx_sync_redis_conn_t *conn);
 void ngx_sync_redis_target_cancel(ngx_sync_redis_target_t *target);
 
 
-/* hooks->greet: INFO, and what it says refuses the server or warns. */
+/* INFO, and what it says refuses the server or warns; a look at a mark. */
 void ngx_sync_redis_probe(ngx_sync_redis_conn_t *conn);
+void ngx_sync_redis_look(ngx_sync_redis_conn_t *conn, ngx_uint_t i);
+
+/* hooks->greet: both, for a server that has all. */
+void ngx_sync_redis_greet(ngx_sync_redis_conn_t *conn);
 
 /*
  * hooks->refused where there is one master: errors that say that nothing was

@@ -843,6 +843,13 @@ ngx_sync_redis_url_words(ngx_conf_t *cf, ngx_sync_redis_reading_t *rd)
         chosen[i] = k;
     }
 
+    if (chosen[1] == NGX_SYNC_REDIS_LOSS_PROBE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "after_loss=probe is not supported by this "
+                           "version; \"refuse\" and \"execute\" are");
+        return NGX_CONF_ERROR;
+    }
+
     url->refuse_eviction = chosen[0];
     url->after_loss = chosen[1];
     url->no_verify = chosen[2];

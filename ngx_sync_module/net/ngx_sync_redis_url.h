@@ -27,6 +27,7 @@
 #define NGX_SYNC_REDIS_PLACES_MAX     64
 #define NGX_SYNC_REDIS_SECRET_MAX     4096
 #define NGX_SYNC_REDIS_VERIFY_DEPTH   5
+#define NGX_SYNC_REDIS_QUARANTINE     (10 * 60 * 1000)   /* ms */
 
 
 typedef enum {
@@ -86,7 +87,7 @@ typedef struct {
     ngx_msec_t               wait_time;
 
     ngx_sync_redis_loss_e    after_loss;
-    ngx_msec_t               quarantine; /* 0: the longest retention */
+    ngx_msec_t               quarantine;
 
     unsigned                 unix_socket:1;
     unsigned                 named:1;    /* a place needs the resolver */

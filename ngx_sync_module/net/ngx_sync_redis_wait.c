@@ -116,6 +116,10 @@ ngx_sync_redis_both_init(ngx_sync_redis_t *redis, ngx_cycle_t *cycle)
 
     both = redis->data;
 
+    both->plain.look = both->durable.look = redis->look;
+    both->plain.marks = both->durable.marks = redis->marks;
+    both->plain.owner = both->durable.owner = redis->owner;
+
     if (both->plain.topology->init_process(&both->plain, cycle) != NGX_OK) {
         return NGX_ERROR;
     }
