@@ -326,7 +326,8 @@ struct ngx_http_sync_ctx_s {
     void                        *collector;  /* the answer's, its own */
     void                        *slots[NGX_HTTP_SYNC_STEPS];
     uint32_t                     done;       /* latches, a bit per step */
-    uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns */
+    uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns; of a
+                                                timed request */
 
     sync_arena_t                 arena;      /* r->pool as lib/ takes it */
     ngx_event_t                  deadline;
@@ -342,6 +343,7 @@ struct ngx_http_sync_ctx_s {
     unsigned                     expired:1;  /* the deadline is over */
     unsigned                     dry_run:1;
     unsigned                     counted:1;
+    unsigned                     timed:1;
     unsigned                     again:1;    /* refused where an error_page
                                                 led to */
 };

@@ -207,7 +207,7 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     (void) ngx_atomic_fetch_add(
                        &row->requests[ngx_http_sync_verdict(ctx->verdict)], 1);
 
-    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
+    for (i = 0; ctx->timed && i < NGX_HTTP_SYNC_STEPS; i++) {
 
         if (ctx->times[i] == 0) {
             continue;
@@ -484,7 +484,8 @@ ngx_http_sync_status_steps(ngx_http_request_t *r, u_char *p, u_char *last)
 
     p = ngx_slprintf(p, last,
                      "# HELP sync_step_seconds Time that the steps took of "
-                     "the worker, waiting left out.\n"
+                     "the worker, waiting left out, in one request of "
+                     "eight.\n"
                      "# TYPE sync_step_seconds histogram\n");
 
     for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {

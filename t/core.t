@@ -357,7 +357,14 @@ is($t->request('POST', '/status', body => 'x')->{status}, 405,
 
 $t->parallel(map { [ 'GET', '/a' ] } 1 .. 40);
 ok(settled(), 'and 40 more');
-is(metrics()->{$pass}, $before->{$pass} + 40, 'both workers count into one');
+my $after = metrics();
+
+is($after->{$pass}, $before->{$pass} + 40, 'both workers count into one');
+
+my $timed = $after->{'sync_step_seconds_count{step="correlation"}'}
+            - $before->{'sync_step_seconds_count{step="correlation"}'};
+
+ok($timed >= 3 && $timed <= 8, "one request in eight is timed: $timed of 40");
 
 ok($t->reload, 'reload');
 cmp_ok(metrics()->{$pass}, '==', $before->{$pass} + 40, 'kept by a reload');
