@@ -12,7 +12,9 @@
 static ngx_int_t ngx_http_sync_find_map(ngx_http_sync_ctx_t *ctx,
     sync_str_t path, const sync_map_t **map);
 static ngx_int_t ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx,
-    sync_str_t *env);
+    uint32_t used, sync_str_t *env);
+static ngx_int_t ngx_http_sync_map_env_now(ngx_http_sync_ctx_t *ctx,
+    sync_str_t *now);
 static ngx_int_t ngx_http_sync_map_env_key(ngx_http_sync_ctx_t *ctx,
     sync_str_t *key);
 
@@ -97,17 +99,23 @@ ngx_http_sync_map_words(ngx_http_sync_ctx_t *ctx, const sync_map_t *map,
     sync_map_section_e section, const sync_json_t *json, ngx_uint_t update,
     sync_str_t *text, sync_faults_t *faults)
 {
+    uint32_t        used;
     sync_rc_t       rc;
     sync_str_t      env[SYNC_MAP_ENV_N];
     sync_map_run_t  run;
 
-    if (ngx_http_sync_map_env(ctx, env) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     ngx_memzero(&run, sizeof(sync_map_run_t));
 
-    run.env = env;
+    used = sync_map_env(map, section);
+
+    if (used) {
+        if (ngx_http_sync_map_env(ctx, used, env) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        run.env = env;
+    }
+
     run.work = &ctx->payload.work;
     run.update = update;
 
@@ -125,12 +133,11 @@ ngx_http_sync_map_words(ngx_http_sync_ctx_t *ctx, const sync_map_t *map,
 }
 
 
-static ngx_int_t
-ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx, sync_str_t *env)
-{
-    u_char    *p;
-    ngx_tm_t   tm;
+/* Some cost more than others: those that the map does not use stay out. */
 
+static ngx_int_t
+ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx, uint32_t used, sync_str_t *env)
+{
     ngx_memzero(env, SYNC_MAP_ENV_N * sizeof(sync_str_t));
 
 #define ngx_http_sync_env(n, s)                                               \
@@ -160,6 +167,27 @@ ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx, sync_str_t *env)
         env[SYNC_MAP_ENV_OPERATION] = sync_op_name(ctx->payload.operation);
     }
 
+    if (used & 1 << SYNC_MAP_ENV_NOW
+        && ngx_http_sync_map_env_now(ctx, &env[SYNC_MAP_ENV_NOW]) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (used & 1 << SYNC_MAP_ENV_DOWNSTREAM_KEY) {
+        return ngx_http_sync_map_env_key(ctx,
+                                         &env[SYNC_MAP_ENV_DOWNSTREAM_KEY]);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_map_env_now(ngx_http_sync_ctx_t *ctx, sync_str_t *now)
+{
+    u_char    *p;
+    ngx_tm_t   tm;
+
     p = ngx_pnalloc(ctx->request->pool, sizeof("2026-11-21T10:00:00Z"));
     if (p == NULL) {
         return NGX_ERROR;
@@ -167,14 +195,13 @@ ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx, sync_str_t *env)
 
     ngx_gmtime(ngx_time(), &tm);
 
-    env[SYNC_MAP_ENV_NOW].data = p;
-    env[SYNC_MAP_ENV_NOW].len = ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02dZ",
-                                            tm.ngx_tm_year, tm.ngx_tm_mon,
-                                            tm.ngx_tm_mday, tm.ngx_tm_hour,
-                                            tm.ngx_tm_min, tm.ngx_tm_sec)
-                                - p;
+    now->data = p;
+    now->len = ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02dZ",
+                           tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                           tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec)
+               - p;
 
-    return ngx_http_sync_map_env_key(ctx, &env[SYNC_MAP_ENV_DOWNSTREAM_KEY]);
+    return NGX_OK;
 }
 
 

@@ -99,6 +99,13 @@ sync_map_has(const sync_map_t *map, sync_map_section_e section)
 }
 
 
+uint32_t
+sync_map_env(const sync_map_t *map, sync_map_section_e section)
+{
+    return map->sections[section] != NULL ? map->sections[section]->env : 0;
+}
+
+
 sync_str_t
 sync_map_version(const sync_map_t *map)
 {
@@ -294,11 +301,14 @@ sync_map_sections(sync_map_compile_t *c, sync_map_t *map)
         }
 
         c->section = s;
+        c->env = 0;
 
         rc = sync_map_section(c, &place, map->sections[s]);
         if (rc != SYNC_OK) {
             return rc;
         }
+
+        map->sections[s]->env = c->env;
     }
 
     if (map->sections[SYNC_MAP_WRITE] == NULL

@@ -83,6 +83,9 @@ sync_rc_t sync_map_compile(sync_map_t **map, sync_arena_t *arena,
 /* Whether the map has the section. */
 int sync_map_has(const sync_map_t *map, sync_map_section_e section);
 
+/* What its rules name by "env": 1 << SYNC_MAP_ENV_TENANT and so on. */
+uint32_t sync_map_env(const sync_map_t *map, sync_map_section_e section);
+
 /* The map's own "version" member; empty where it has none. */
 sync_str_t sync_map_version(const sync_map_t *map);
 

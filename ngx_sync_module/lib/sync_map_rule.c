@@ -150,6 +150,7 @@ sync_map_rule(sync_map_compile_t *c, const sync_map_place_t *place,
 
     default:
         rc = sync_map_named(c, atdoc, at, sync_map_envs, "an env", &rule->env);
+        c->env |= 1u << rule->env;
     }
 
     if (rc != SYNC_OK) {
@@ -771,6 +772,7 @@ sync_map_parts(sync_map_compile_t *c, uint32_t doc, uint32_t node,
                 }
 
                 part->env = env;
+                c->env |= 1u << env;
                 continue;
             }
         }

@@ -131,6 +131,8 @@ struct sync_map_target_s {
     sync_str_t             key;      /* "name": as it is written */
     sync_str_t             name;
     sync_map_rule_t       *rule;     /* NULL: an object of children */
+    uint32_t               quiet;    /* the slot without whose value nothing
+                                        is written, or SYNC_MAP_NO_SLOT */
     sync_map_target_t    **children;
     uint32_t               count;
     sync_map_index_t       index;    /* name to children[value] */
@@ -170,6 +172,7 @@ typedef struct {
     sync_map_envelope_t    in;
     sync_map_envelope_t    out;
     sync_map_scope_t       scope;
+    uint32_t               env;      /* sync_map_env_e that rules name, bits */
 } sync_map_section_t;
 
 
@@ -213,6 +216,7 @@ typedef struct {
     sync_map_doc_t         docs[SYNC_MAP_CHAIN_MAX];
     uint32_t               ndocs;
     sync_map_section_e     section;
+    uint32_t               env;      /* named in it so far, bits */
     sync_error_t          *err;
 } sync_map_compile_t;
 
