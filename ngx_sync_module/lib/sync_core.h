@@ -73,10 +73,51 @@ sync_arena_t *sync_arena_create(size_t block);
 void sync_arena_destroy(sync_arena_t *arena);
 
 
+/*
+ * Whether two pieces of one length are the same.  Names are short: two words
+ * that may overlap are compared faster than a library is called.
+ */
+
+static inline int
+sync_bytes_eq(const void *a, const void *b, size_t len)
+{
+    uint64_t              x[2], y[2];
+    const unsigned char  *p = a, *q = b;
+
+    if (len > 16) {
+        return memcmp(a, b, len) == 0;
+    }
+
+    if (len >= 8) {
+        memcpy(&x[0], p, 8);
+        memcpy(&y[0], q, 8);
+        memcpy(&x[1], p + len - 8, 8);
+        memcpy(&y[1], q + len - 8, 8);
+
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
+
+    if (len >= 4) {
+        uint32_t  v[2], w[2];
+
+        memcpy(&v[0], p, 4);
+        memcpy(&w[0], q, 4);
+        memcpy(&v[1], p + len - 4, 4);
+        memcpy(&w[1], q + len - 4, 4);
+
+        return ((v[0] ^ w[0]) | (v[1] ^ w[1])) == 0;
+    }
+
+    return len == 0
+           || (p[0] == q[0] && p[len / 2] == q[len / 2]
+               && p[len - 1] == q[len - 1]);
+}
+
+
 static inline int
 sync_str_eq(sync_str_t a, sync_str_t b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    return a.len == b.len && sync_bytes_eq(a.data, b.data, a.len);
 }
 
 
@@ -85,7 +126,7 @@ sync_str_is(sync_str_t s, const char *lit)
 {
     size_t  len = strlen(lit);
 
-    return s.len == len && (len == 0 || memcmp(s.data, lit, len) == 0);
+    return s.len == len && sync_bytes_eq(s.data, lit, len);
 }
 
 

@@ -83,7 +83,25 @@ sync_json_slice(const sync_json_t *json, uint32_t n)
 }
 
 /* The whole value as it stands in the text: quotes and brackets included. */
-sync_str_t sync_json_raw(const sync_json_t *json, uint32_t n);
+sync_str_t sync_json_raw_container(const sync_json_t *json, uint32_t n);
+
+static inline sync_str_t
+sync_json_raw(const sync_json_t *json, uint32_t n)
+{
+    size_t                   quote;
+    const sync_json_node_t  *node;
+
+    node = &json->nodes[n];
+
+    if (node->type == SYNC_JSON_ARRAY || node->type == SYNC_JSON_OBJECT) {
+        return sync_json_raw_container(json, n);
+    }
+
+    quote = node->type == SYNC_JSON_STRING || node->type == SYNC_JSON_KEY;
+
+    return (sync_str_t) { node->len + 2 * quote,
+                          json->text.data + node->off - quote };
+}
 
 /*
  * Iteration, over an array's elements:
@@ -198,11 +216,41 @@ void sync_json_close(sync_json_out_t *out, char bracket);    /* '}' or ']' */
 void sync_json_key(sync_json_out_t *out, sync_str_t name);
 /* A string, unescaped; escaped and quoted. */
 void sync_json_string(sync_json_out_t *out, sync_str_t s);
+/* A string whose escapes stand in it already; quoted. */
+void sync_json_quote(sync_json_out_t *out, sync_str_t escaped);
 /* A whole value as raw JSON text, copied verbatim. */
-void sync_json_value(sync_json_out_t *out, sync_str_t raw);
+void sync_json_value_slow(sync_json_out_t *out, sync_str_t raw);
+
+static inline void
+sync_json_value(sync_json_out_t *out, sync_str_t raw)
+{
+    /* room for a comma as well */
+
+    if ((size_t) (out->end - out->pos) <= raw.len) {
+        sync_json_value_slow(out, raw);
+        return;
+    }
+
+    if (out->comma) {
+        *out->pos++ = ',';
+    }
+
+    out->comma = 1;
+
+    if (raw.len) {
+        memcpy(out->pos, raw.data, raw.len);
+        out->pos += raw.len;
+    }
+}
+
 void sync_json_integer(sync_json_out_t *out, int64_t value);
+
 /* A value of a tape, verbatim. */
-void sync_json_copy(sync_json_out_t *out, const sync_json_t *json, uint32_t n);
+static inline void
+sync_json_copy(sync_json_out_t *out, const sync_json_t *json, uint32_t n)
+{
+    sync_json_value(out, sync_json_raw(json, n));
+}
 
 
 #endif /* SYNC_JSON_H_INCLUDED_ */

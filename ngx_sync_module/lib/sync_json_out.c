@@ -107,7 +107,25 @@ sync_json_string(sync_json_out_t *out, sync_str_t s)
 
 
 void
-sync_json_value(sync_json_out_t *out, sync_str_t raw)
+sync_json_quote(sync_json_out_t *out, sync_str_t escaped)
+{
+    sync_json_comma(out);
+
+    if (sync_json_room(out, escaped.len + 2)) {
+        *out->pos++ = '"';
+
+        if (escaped.len) {
+            memcpy(out->pos, escaped.data, escaped.len);
+            out->pos += escaped.len;
+        }
+
+        *out->pos++ = '"';
+    }
+}
+
+
+void
+sync_json_value_slow(sync_json_out_t *out, sync_str_t raw)
 {
     sync_json_comma(out);
 
@@ -138,13 +156,6 @@ sync_json_integer(sync_json_out_t *out, int64_t value)
 
     sync_json_value(out, (sync_str_t) { (size_t) (digits + sizeof(digits) - p),
                                         p });
-}
-
-
-void
-sync_json_copy(sync_json_out_t *out, const sync_json_t *json, uint32_t n)
-{
-    sync_json_value(out, sync_json_raw(json, n));
 }
 
 

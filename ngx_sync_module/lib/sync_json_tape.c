@@ -32,7 +32,7 @@ static size_t sync_json_index(uint32_t index, unsigned char *p);
 
 
 sync_str_t
-sync_json_raw(const sync_json_t *json, uint32_t n)
+sync_json_raw_container(const sync_json_t *json, uint32_t n)
 {
     uint32_t                 open;
     sync_str_t               raw;
@@ -41,16 +41,6 @@ sync_json_raw(const sync_json_t *json, uint32_t n)
 
     node = &json->nodes[n];
     raw = sync_json_slice(json, n);
-
-    if (node->type == SYNC_JSON_STRING || node->type == SYNC_JSON_KEY) {
-        raw.data--;
-        raw.len += 2;
-        return raw;
-    }
-
-    if (node->type != SYNC_JSON_ARRAY && node->type != SYNC_JSON_OBJECT) {
-        return raw;
-    }
 
     /*
      * The closing bracket is not on the tape.  Behind the last node inside
@@ -383,8 +373,7 @@ sync_json_equals(const sync_json_t *json, uint32_t n, sync_str_t s)
 
     if (!(node->flags & SYNC_JSON_ESCAPED)) {
         return node->len == s.len
-               && (s.len == 0
-                   || memcmp(json->text.data + node->off, s.data, s.len) == 0);
+               && sync_bytes_eq(json->text.data + node->off, s.data, s.len);
     }
 
     w = sync_json_walk(json, n);

@@ -359,6 +359,7 @@ sync_map_object(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     uint8_t                  comma, none;
     uint32_t                 i;
     const sync_map_scope_t  *scope;
+    const sync_map_target_t  *child;
 
     scope = frame->scope;
     mark = sync_map_mark(ctx, &comma);
@@ -368,7 +369,15 @@ sync_map_object(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     sync_json_open(&ctx->out, '{');
 
     for (i = 0; i < target->count && !ctx->spent; i++) {
-        wrote |= sync_map_child(ctx, frame, target->children[i], ext);
+        child = target->children[i];
+
+        if (child->quiet != SYNC_MAP_NO_SLOT
+            && frame->slots[child->quiet] == SYNC_JSON_NONE)
+        {
+            continue;
+        }
+
+        wrote |= sync_map_child(ctx, frame, child, ext);
     }
 
     if (ext->count && !ctx->spent) {

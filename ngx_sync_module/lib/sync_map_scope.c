@@ -396,6 +396,12 @@ sync_map_target(sync_map_compile_t *c, uint32_t doc, uint32_t to,
 
     target->rule = rule;
 
+    if (rule->nfrom == 1 && rule->from[0].path == NULL && !rule->required
+        && rule->missing.data == NULL && rule->kind != SYNC_MAP_CONCAT)
+    {
+        target->quiet = rule->from[0].slot;
+    }
+
     return SYNC_OK;
 }
 
@@ -411,6 +417,7 @@ sync_map_target_add(sync_map_compile_t *c, sync_map_target_t *target,
         return SYNC_FAULT;
     }
 
+    child->quiet = SYNC_MAP_NO_SLOT;
     child->name = name;
     child->key = sync_map_quoted_key(c, name);
 

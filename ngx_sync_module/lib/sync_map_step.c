@@ -13,7 +13,6 @@ static sync_rc_t sync_map_word(const sync_map_rule_t *rule,
     const char **what, const char **text);
 static sync_rc_t sync_map_date(const sync_map_rule_t *rule,
     const sync_json_t *json, uint32_t n, sync_json_out_t *out);
-static void sync_map_quoted(sync_json_out_t *out, sync_str_t escaped);
 
 
 static const char *const  sync_map_type_text[] = {
@@ -69,7 +68,7 @@ sync_map_step(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
     switch (rule->type) {
 
     case SYNC_MAP_STRING:
-        sync_map_quoted(out, s);
+        sync_json_quote(out, s);
         return SYNC_OK;
 
     case SYNC_MAP_BOOLEAN:
@@ -90,7 +89,7 @@ sync_map_step(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
         }
 
         if (rule->type == SYNC_MAP_DECIMAL) {
-            sync_map_quoted(out, s);
+            sync_json_quote(out, s);
 
         } else {
             sync_json_value(out, s);
@@ -164,7 +163,7 @@ sync_map_date(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
         form = SYNC_DATE;
 
         if (date.form == SYNC_DATE) {
-            sync_map_quoted(out, s);
+            sync_json_quote(out, s);
             return SYNC_OK;
         }
 
@@ -182,7 +181,7 @@ sync_map_date(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
         if (date.form == SYNC_DATE_TIME && s.data[10] == 'T'
             && (s.data[s.len - 1] == 'Z' || s.data[s.len - 3] == ':'))
         {
-            sync_map_quoted(out, s);
+            sync_json_quote(out, s);
             return SYNC_OK;
         }
 
@@ -212,22 +211,9 @@ sync_map_date(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
     text.data = buf;
     text.len = sync_date_format(&date, form, buf);
 
-    sync_map_quoted(out, text);
+    sync_json_quote(out, text);
 
     return SYNC_OK;
-}
-
-
-static void
-sync_map_quoted(sync_json_out_t *out, sync_str_t escaped)
-{
-    sync_str_t  quote = sync_string("\"");
-
-    sync_json_value(out, quote);
-    out->comma = 0;
-    sync_json_value(out, escaped);
-    out->comma = 0;
-    sync_json_value(out, quote);
 }
 
 

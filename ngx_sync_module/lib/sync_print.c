@@ -8,12 +8,13 @@
 
 
 /* Objects of more members are sorted by a heap: no input makes it slow. */
-#define SYNC_PRINT_SMALL  12
+#define SYNC_PRINT_SMALL  32
 #define SYNC_PRINT_STACK  128
 
 
 typedef struct {
     sync_str_t                name;
+    uint64_t                  head;  /* its first bytes, as they sort */
     uint32_t                  value;
 } sync_print_member_t;
 
@@ -37,12 +38,16 @@ static void sync_print_length(sync_print_t *p, uint64_t n);
 static void sync_print_field(sync_print_t *p, sync_str_t s);
 static void sync_print_text(sync_print_t *p, unsigned char tag, sync_str_t s);
 static void sync_print_lower(sync_print_t *p, sync_str_t s);
+static sync_str_t sync_print_string(sync_print_tape_t *t, uint32_t n);
 static sync_rc_t sync_print_value(sync_print_tape_t *t, uint32_t n);
 static sync_rc_t sync_print_object(sync_print_tape_t *t, uint32_t n);
 static void sync_print_sort(sync_print_member_t *m, uint32_t n);
 static void sync_print_sift(sync_print_member_t *m, uint32_t root,
     uint32_t n);
-static int sync_print_order(sync_str_t a, sync_str_t b);
+static uint64_t sync_print_head(sync_str_t name);
+static int sync_print_before(const sync_print_member_t *a,
+    const sync_print_member_t *b);
+static unsigned char sync_print_rank(unsigned char byte);
 static sync_str_t sync_print_trim(const unsigned char *p,
     const unsigned char *end);
 static int sync_print_is(sync_str_t s, const char *lower);
@@ -234,6 +239,17 @@ sync_print_lower(sync_print_t *p, sync_str_t s)
 }
 
 
+/* The content of a string or key; few have an escape. */
+
+static inline sync_str_t
+sync_print_string(sync_print_tape_t *t, uint32_t n)
+{
+    return t->json->nodes[n].flags & SYNC_JSON_ESCAPED
+           ? sync_json_unescape(t->json, n, t->arena)
+           : sync_json_slice(t->json, n);
+}
+
+
 /* Recursion is bounded by SYNC_PRINT_DEPTH. */
 
 static sync_rc_t
@@ -250,7 +266,7 @@ sync_print_value(sync_print_tape_t *t, uint32_t n)
     switch (node->type) {
 
     case SYNC_JSON_STRING:
-        s = sync_json_unescape(t->json, n, t->arena);
+        s = sync_print_string(t, n);
 
         if (s.data == NULL) {
             return SYNC_FAULT;
@@ -299,13 +315,14 @@ sync_print_object(sync_print_tape_t *t, uint32_t n)
     count = 0;
 
     for (i = n + 1; i < nodes[n].next; i = nodes[i].next) {
-        m[count].name = sync_json_unescape(t->json, i, t->arena);
+        m[count].name = sync_print_string(t, i);
         m[count].value = i + 1;
 
         if (m[count].name.data == NULL) {
             return SYNC_FAULT;
         }
 
+        m[count].head = sync_print_head(m[count].name);
         count++;
     }
 
@@ -339,9 +356,7 @@ sync_print_sort(sync_print_member_t *m, uint32_t n)
         for (i = 1; i < n; i++) {
             one = m[i];
 
-            for (k = i; k && sync_print_order(one.name, m[k - 1].name) < 0;
-                 k--)
-            {
+            for (k = i; k && sync_print_before(&one, &m[k - 1]); k--) {
                 m[k] = m[k - 1];
             }
 
@@ -375,13 +390,11 @@ sync_print_sift(sync_print_member_t *m, uint32_t root, uint32_t n)
 
     while ((child = 2 * root + 1) < n) {
 
-        if (child + 1 < n
-            && sync_print_order(m[child].name, m[child + 1].name) < 0)
-        {
+        if (child + 1 < n && sync_print_before(&m[child], &m[child + 1])) {
             child++;
         }
 
-        if (sync_print_order(one.name, m[child].name) >= 0) {
+        if (!sync_print_before(&one, &m[child])) {
             break;
         }
 
@@ -393,35 +406,72 @@ sync_print_sift(sync_print_member_t *m, uint32_t root, uint32_t n)
 }
 
 
-/*
- * By UTF-16 code units.  UTF-8 sorts the same way but for one thing: the
- * characters above U+FFFF (first byte 0xf0 and up) are surrogates there and
- * come before U+E000 to U+FFFF (first byte 0xee or 0xef).
- */
+/* Eight bytes as a number: of most names more need not be compared. */
 
-static int
-sync_print_order(sync_str_t a, sync_str_t b)
+static inline uint64_t
+sync_print_head(sync_str_t name)
+{
+    size_t    i;
+    uint64_t  head;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (name.len >= 8) {
+        memcpy(&head, name.data, 8);
+
+        if ((head & 0x8080808080808080) == 0) {
+            return __builtin_bswap64(head);
+        }
+    }
+#endif
+
+    head = 0;
+
+    for (i = 0; i < 8; i++) {
+        head <<= 8;
+        head |= i < name.len ? sync_print_rank(name.data[i]) : 0;
+    }
+
+    return head;
+}
+
+
+static inline int
+sync_print_before(const sync_print_member_t *a, const sync_print_member_t *b)
 {
     size_t  i, len;
 
-    len = a.len < b.len ? a.len : b.len;
-
-    for (i = 0; i < len; i++) {
-
-        if (a.data[i] == b.data[i]) {
-            continue;
-        }
-
-        if (a.data[i] >= 0xee && b.data[i] >= 0xee
-            && (a.data[i] >= 0xf0) != (b.data[i] >= 0xf0))
-        {
-            return a.data[i] >= 0xf0 ? -1 : 1;
-        }
-
-        return a.data[i] < b.data[i] ? -1 : 1;
+    if (a->head != b->head) {
+        return a->head < b->head;
     }
 
-    return a.len < b.len ? -1 : a.len > b.len;
+    len = a->name.len < b->name.len ? a->name.len : b->name.len;
+
+    for (i = 8; i < len; i++) {
+
+        if (a->name.data[i] != b->name.data[i]) {
+            return sync_print_rank(a->name.data[i])
+                   < sync_print_rank(b->name.data[i]);
+        }
+    }
+
+    return a->name.len < b->name.len;
+}
+
+
+/*
+ * By UTF-16 code units.  UTF-8 sorts the same way but for one thing: the
+ * characters above U+FFFF (first byte 0xf0 to 0xf4) are surrogates there and
+ * come before U+E000 to U+FFFF (first byte 0xee or 0xef).
+ */
+
+static inline unsigned char
+sync_print_rank(unsigned char byte)
+{
+    if (byte < 0xee) {
+        return byte;
+    }
+
+    return byte >= 0xf0 ? byte - 2 : byte + 5;
 }
 
 
