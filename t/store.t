@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Test::Sync::Redis;
 use Time::HiRes qw(sleep time);
 
 my @stores = (
@@ -14,9 +15,14 @@ my @stores = (
     { name => 'default', conf => '' },
     { name => 'waiting', conf => 'sync_store test:delay=2ms timeout=2s;',
       again => 1 },
+    { name => 'redis', redis => 1, again => 1 },
 );
 
 my ($t, $store);
+
+for (grep { $_->{redis} } @stores) {
+    $_->{conf} = 'sync_store ' . Test::Sync::Redis->start->url . ';';
+}
 
 $_->{server} = Test::Sync->new(workers => 2) for @stores;
 
@@ -380,7 +386,7 @@ sub caps {
     says('BUSY', 'what is live answers as ever', 'claim', key => 'cap3',
          owner => 'x', print => 'p', %t);
 
-    op('release', key => 'cap1', owner => 'o-cap1');
+    op('release', key => 'cap1', owner => 'o-cap1', %t);
 
     my %k = claimed('cap5', %t);
 
@@ -403,7 +409,7 @@ sub caps {
                 record => '@4000', trimmed => '@200');
     is($res->{kept}, 'T', 'are not');
 
-    $res = op('look', key => 'b2');
+    $res = op('look', key => 'b2', %t);
     is("$res->{state} $res->{len}", 'T 200', 'but trimmed');
 
     %k = claimed('b3', %t);
@@ -424,7 +430,7 @@ sub caps {
                     record => '@4000', trimmed => 't', retention => 40);
         is($res->{kept}, 'C', "$key is kept");
         sleep 0.1;
-        op('look', key => $key);
+        op('look', key => $key, %t);
     }
 
     my $long = 'x' x 100;
@@ -499,7 +505,7 @@ sub sweeper {
 
     sleep 3;
 
-    my $look = op('look', key => 'sweep1');
+    my $look = op('look', key => 'sweep1', tenant => 'swept');
 
     is($look->{state}, 'U', 'P became U');
     cmp_ok($look->{changed} - $look->{until}, '<', 2000,

@@ -73,7 +73,10 @@ const ngx_sync_store_ops_t  ngx_sync_shm_ops = {
 const ngx_sync_store_type_t  ngx_sync_shm_type = {
     ngx_string("shm"),
     ngx_sync_shm_create,
-    ngx_sync_shm_use
+    ngx_sync_shm_use,
+    NULL,
+    NULL,
+    NULL
 };
 
 

@@ -119,6 +119,7 @@ typedef struct {
  */
 
 typedef struct {
+    ngx_str_t                group;      /* as where the key is taken from */
     ngx_str_t                key;
     const sync_gcra_t       *gcra;
     uint64_t                 wanted;

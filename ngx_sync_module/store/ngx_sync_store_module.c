@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "ngx_sync_shm.h"
+#include "ngx_sync_redis_store.h"
 #include "ngx_sync_breaker.h"
 
 
@@ -42,26 +43,9 @@ static const ngx_sync_store_type_t *ngx_sync_store_find_type(ngx_conf_t *cf,
 static char *ngx_sync_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void *ngx_sync_store_create_main_conf(ngx_conf_t *cf);
+static ngx_int_t ngx_sync_store_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_sync_store_init_process(ngx_cycle_t *cycle);
-
-
-/* A store that joins is a line here. */
-
-static const ngx_sync_store_type_t  *ngx_sync_store_types[] = {
-    &ngx_sync_shm_type,
-    NULL
-};
-
-
-/* Schemes of INTERFACE that are to come: told apart from a typing error. */
-
-static ngx_str_t  ngx_sync_store_later[] = {
-    ngx_string("redis"),
-    ngx_string("rediss"),
-    ngx_string("sentinel"),
-    ngx_string("cluster"),
-    ngx_null_string
-};
+static void ngx_sync_store_exit_process(ngx_cycle_t *cycle);
 
 
 /* By ngx_sync_zone_e. */
@@ -97,7 +81,7 @@ static ngx_command_t  ngx_sync_store_commands[] = {
 
 static ngx_http_module_t  ngx_http_sync_store_module_ctx = {
     NULL,                                  /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_sync_store_postconfiguration,      /* postconfiguration */
 
     ngx_sync_store_create_main_conf,       /* create main configuration */
     NULL,                                  /* init main configuration */
@@ -120,7 +104,7 @@ ngx_module_t  ngx_http_sync_store_module = {
     ngx_sync_store_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_sync_store_exit_process,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -357,9 +341,13 @@ ngx_sync_store_find_type(ngx_conf_t *cf,
     ((s)->len == scheme.len                                                   \
      && ngx_strncmp((s)->data, scheme.data, scheme.len) == 0)
 
-    for (type = ngx_sync_store_types; *type; type++) {
-        if (ngx_sync_is_scheme(&(*type)->scheme)) {
-            return *type;
+    if (ngx_sync_is_scheme(&ngx_sync_shm_type.scheme)) {
+        return &ngx_sync_shm_type;
+    }
+
+    for (i = 0; ngx_sync_redis_types[i].scheme.len; i++) {
+        if (ngx_sync_is_scheme(&ngx_sync_redis_types[i].scheme)) {
+            return &ngx_sync_redis_types[i];
         }
     }
 
@@ -371,19 +359,13 @@ ngx_sync_store_find_type(ngx_conf_t *cf,
         }
     }
 
-    for (i = 0; ngx_sync_store_later[i].len; i++) {
-        if (ngx_sync_is_scheme(&ngx_sync_store_later[i])) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "store \"%V\" is not supported by this "
-                               "version; \"shm\" is", &scheme);
-            return NULL;
-        }
-    }
-
 #undef ngx_sync_is_scheme
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "unknown store \"%V\", \"shm\" is known", &scheme);
+                       "unknown store \"%V\": \"shm\", \"redis\", "
+                       "\"rediss\", \"redis+unix\", \"redis+sentinel\", "
+                       "\"rediss+sentinel\", \"redis+cluster\" and "
+                       "\"rediss+cluster\" are known", &scheme);
 
     return NULL;
 }
@@ -502,6 +484,25 @@ ngx_sync_store_create_main_conf(ngx_conf_t *cf)
 
 
 static ngx_int_t
+ngx_sync_store_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_sync_store_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_store_module);
+
+    if (smcf->type == NULL || smcf->type->done == NULL) {
+        return NGX_OK;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    return smcf->type->done(cf, &smcf->store, clcf->resolver,
+                            clcf->resolver_timeout);
+}
+
+
+static ngx_int_t
 ngx_sync_store_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_sync_store_main_conf_t  *smcf;
@@ -519,5 +520,31 @@ ngx_sync_store_init_process(ngx_cycle_t *cycle)
 
     ngx_sync_breaker_init_process(cycle, &smcf->breakers);
 
+    if (smcf->type
+        && smcf->type->init_process
+        && smcf->type->init_process(cycle, &smcf->store) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_sync_shm_init_process(cycle, &smcf->shm);
+}
+
+
+static void
+ngx_sync_store_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_sync_store_main_conf_t  *smcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return;
+    }
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_sync_store_module);
+
+    if (smcf && smcf->type && smcf->type->exit_process) {
+        smcf->type->exit_process(cycle, &smcf->store);
+    }
 }

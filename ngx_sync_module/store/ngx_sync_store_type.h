@@ -28,6 +28,18 @@ typedef struct {
     /* somebody needs this kind: NGX_OK, or NGX_ERROR after having logged */
     ngx_int_t            (*use)(ngx_conf_t *cf, ngx_sync_store_t *st,
                                ngx_sync_zone_e kind);
+
+    /* the others may be NULL.  All of the configuration was read: NGX_OK, or
+       NGX_ERROR after having logged */
+    ngx_int_t            (*done)(ngx_conf_t *cf, ngx_sync_store_t *st,
+                               ngx_resolver_t *resolver,
+                               ngx_msec_t resolver_timeout);
+
+    /* in a worker, its first and its last */
+    ngx_int_t            (*init_process)(ngx_cycle_t *cycle,
+                               ngx_sync_store_t *st);
+    void                 (*exit_process)(ngx_cycle_t *cycle,
+                               ngx_sync_store_t *st);
 } ngx_sync_store_type_t;
 
 

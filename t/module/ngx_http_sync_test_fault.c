@@ -183,7 +183,10 @@ static const ngx_sync_store_ops_t  ngx_http_sync_test_ops = {
 const ngx_sync_store_type_t  ngx_http_sync_test_type = {
     ngx_string("test"),
     ngx_http_sync_test_create,
-    ngx_http_sync_test_use
+    ngx_http_sync_test_use,
+    NULL,
+    NULL,
+    NULL
 };
 
 

@@ -1,0 +1,475 @@
+
+/*
+ * Limits: a script takes or does not, from the states before it the answers
+ * are computed here, by the arithmetic of all stores.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "sync_crypto.h"
+#include "ngx_sync_redis_store.h"
+
+
+static ngx_sync_result_e ngx_sync_redis_limit_parse(ngx_sync_op_t *op,
+    ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
+static ngx_int_t ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
+    sync_gcra_state_t *state);
+static ngx_int_t ngx_sync_redis_limit_number(ngx_sync_redis_reply_t *value,
+    int64_t *n);
+static ngx_sync_result_e ngx_sync_redis_lease_parse(ngx_sync_op_t *op,
+    ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
+static ngx_str_t ngx_sync_redis_limit_tag(u_char *buf, ngx_str_t *group);
+static void ngx_sync_redis_limit_key(ngx_sync_redis_args_t *a, u_char kind,
+    ngx_str_t *tag, ngx_str_t *key);
+static void ngx_sync_redis_lease_keys(ngx_sync_redis_args_t *a,
+    ngx_sync_lease_t *l, ngx_str_t *tag, u_char *buf);
+
+
+#define NGX_SYNC_REDIS_TAG_LEN  (2 + 8)
+
+/* The longest group fits into the buffer of the arguments. */
+
+typedef char ngx_sync_redis_limits_fit[
+    sizeof(((ngx_sync_redis_args_t *) 0)->buf)
+    >= NGX_SYNC_LIMITS_MAX
+       * (NGX_SYNC_REDIS_KEY_MAX + 32 + 6 * NGX_INT64_LEN) ? 1 : -1];
+
+
+ngx_int_t
+ngx_sync_redis_limit_take(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_limit_t *l)
+{
+    u_char                 buf[NGX_SYNC_REDIS_TAG_LEN];
+    int64_t                want;
+    uint32_t               cost;
+    ngx_str_t              tag;
+    ngx_uint_t             i;
+    const sync_gcra_t     *g;
+    ngx_sync_redis_args_t  a;
+
+    if (l->n == 0 || l->n > NGX_SYNC_LIMITS_MAX) {
+        return ngx_sync_redis_now(op, NGX_SYNC_STORE_DOWN);
+    }
+
+    tag = ngx_sync_redis_limit_tag(buf, &l->group);
+    ngx_sync_redis_args_init(&a);
+
+    for (i = 0; i < l->n; i++) {
+        ngx_sync_redis_limit_key(&a, 'l', &tag, &l->items[i].key);
+    }
+
+    cost = (uint32_t) ngx_min(l->cost, (uint64_t) UINT32_MAX);
+
+    for (i = 0; i < l->n; i++) {
+        g = l->items[i].gcra;
+
+        ngx_sync_redis_add_number(&a, g->window);
+
+        if (g->window) {
+            ngx_sync_redis_add_number(&a, g->burst);
+            ngx_sync_redis_add_number(&a, cost > g->burst ? -1
+                                                          : (int64_t) cost);
+            ngx_sync_redis_add_literal(&a, "0");
+            ngx_sync_redis_add_literal(&a, "0");
+            ngx_sync_redis_add_literal(&a, "0");
+            continue;
+        }
+
+        ngx_sync_redis_add_number(&a, g->count);
+
+        if (cost > g->burst) {
+            ngx_sync_redis_add_literal(&a, "-1");
+            ngx_sync_redis_add_literal(&a, "0");
+
+        } else {
+            want = cost * g->per;
+            ngx_sync_redis_add_number(&a, want / g->count);
+            ngx_sync_redis_add_number(&a, want % g->count);
+        }
+
+        ngx_sync_redis_add_number(&a, g->span / g->count);
+        ngx_sync_redis_add_number(&a, g->span % g->count);
+    }
+
+    return ngx_sync_redis_run(st, op,
+                         &ngx_sync_redis_scripts[NGX_SYNC_REDIS_LIMIT_TAKE],
+                         &tag, &a, l->n, l, ngx_sync_redis_limit_parse, 0);
+}
+
+
+static ngx_sync_result_e
+ngx_sync_redis_limit_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
+    ngx_sync_redis_reply_t *reply)
+{
+    int64_t             sec, us, now, retry, longest;
+    uint32_t            cost;
+    ngx_uint_t          i, allowed, said;
+    ngx_sync_limit_t   *l;
+    sync_gcra_state_t   state, before;
+
+    l = w->params;
+
+    if (reply->type != NGX_SYNC_REDIS_ARRAY
+        || reply->n < 3 + l->n
+        || ngx_sync_redis_limit_number(&reply->elts[1], &sec) != NGX_OK
+        || ngx_sync_redis_limit_number(&reply->elts[2], &us) != NGX_OK)
+    {
+        return NGX_SYNC_STORE_DOWN;
+    }
+
+    now = sec * 1000000 + us;
+    allowed = reply->elts[0].integer != 0;
+
+    cost = (uint32_t) ngx_min(l->cost, (uint64_t) UINT32_MAX);
+    longest = 0;
+    said = 1;
+
+    for (i = 0; i < l->n; i++) {
+
+        if (ngx_sync_redis_limit_state(&reply->elts[3 + i], &before)
+            != NGX_OK)
+        {
+            return NGX_SYNC_STORE_DOWN;
+        }
+
+        state = before;
+
+        if (sync_gcra_take(l->items[i].gcra, &state, now, cost,
+                           &l->answers[i])
+            == SYNC_OK)
+        {
+            if (!allowed) {
+
+                /* nothing was charged: what it has, it has still */
+
+                (void) sync_gcra_take(l->items[i].gcra, &before, now, 0,
+                                      &l->answers[i]);
+            }
+
+            continue;
+        }
+
+        said = 0;
+        retry = l->answers[i].retry;
+
+        if (retry < 0) {
+
+            /* never: no wait is longer */
+
+            retry = INT64_MAX;
+        }
+
+        if (retry > longest) {
+            longest = retry;
+            l->refused = i;
+        }
+    }
+
+    if (said != allowed) {
+        ngx_log_error(NGX_LOG_ALERT, op->log, 0, "sync store: a limit was "
+                      "%s by its script alone", allowed ? "allowed"
+                                                        : "refused");
+    }
+
+    return allowed ? NGX_SYNC_STORE_OK : NGX_SYNC_STORE_NO;
+}
+
+
+/* "TAT:PART", or nothing. */
+
+static ngx_int_t
+ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
+    sync_gcra_state_t *state)
+{
+    u_char                  *p;
+    int64_t                  part;
+    ngx_sync_redis_reply_t   half;
+
+    ngx_memzero(state, sizeof(sync_gcra_state_t));
+
+    if (value->type == NGX_SYNC_REDIS_NIL) {
+        return NGX_OK;
+    }
+
+    p = ngx_strlchr(value->str.data, value->str.data + value->str.len, ':');
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    half = *value;
+    half.str.len = p - value->str.data;
+
+    if (ngx_sync_redis_limit_number(&half, &state->tat) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    half.str.data = p + 1;
+    half.str.len = value->str.len - half.str.len - 1;
+
+    if (ngx_sync_redis_limit_number(&half, &part) != NGX_OK
+        || part < 0
+        || part > UINT32_MAX)
+    {
+        return NGX_ERROR;
+    }
+
+    state->part = (uint32_t) part;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_sync_redis_limit_number(ngx_sync_redis_reply_t *value, int64_t *n)
+{
+    size_t  minus;
+
+    minus = value->str.len && value->str.data[0] == '-';
+
+    *n = ngx_atoof(value->str.data + minus, value->str.len - minus);
+
+    if (*n == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (minus) {
+        *n = - *n;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_sync_redis_limit_refund(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_limit_t *l)
+{
+    u_char                 buf[NGX_SYNC_REDIS_TAG_LEN];
+    int64_t                want;
+    uint32_t               cost;
+    ngx_str_t              tag;
+    ngx_uint_t             i;
+    const sync_gcra_t     *g;
+    ngx_sync_redis_args_t  a;
+
+    if (l->n == 0 || l->n > NGX_SYNC_LIMITS_MAX) {
+        return ngx_sync_redis_now(op, NGX_SYNC_STORE_DOWN);
+    }
+
+    tag = ngx_sync_redis_limit_tag(buf, &l->group);
+    ngx_sync_redis_args_init(&a);
+
+    for (i = 0; i < l->n; i++) {
+        ngx_sync_redis_limit_key(&a, 'l', &tag, &l->items[i].key);
+    }
+
+    for (i = 0; i < l->n; i++) {
+        g = l->items[i].gcra;
+        cost = (uint32_t) ngx_min(l->cost, (uint64_t) UINT32_MAX);
+        cost = ngx_min(cost, g->burst);
+
+        ngx_sync_redis_add_number(&a, g->window);
+        ngx_sync_redis_add_number(&a, g->count);
+
+        if (g->window) {
+            ngx_sync_redis_add_number(&a, cost);
+            ngx_sync_redis_add_literal(&a, "0");
+            continue;
+        }
+
+        want = cost * g->per;
+        ngx_sync_redis_add_number(&a, want / g->count);
+        ngx_sync_redis_add_number(&a, want % g->count);
+    }
+
+    return ngx_sync_redis_run(st, op,
+                       &ngx_sync_redis_scripts[NGX_SYNC_REDIS_LIMIT_REFUND],
+                       &tag, &a, l->n, l, ngx_sync_redis_done_parse, 0);
+}
+
+
+ngx_int_t
+ngx_sync_redis_lease_take(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_lease_t *l)
+{
+    u_char                 buf[NGX_SYNC_REDIS_TAG_LEN];
+    ngx_str_t              tag;
+    const sync_gcra_t     *g;
+    ngx_sync_redis_args_t  a;
+
+    l->tokens = 0;
+    g = l->gcra;
+
+    ngx_sync_redis_lease_keys(&a, l, &tag, buf);
+
+    ngx_sync_redis_add_number(&a, g->span / g->count);
+    ngx_sync_redis_add_number(&a, g->span % g->count);
+    ngx_sync_redis_add_number(&a, ngx_min(l->wanted, g->burst));
+    ngx_sync_redis_add_number(&a, ngx_max(l->lease, 1));
+
+    /* the nonce tells a call that is made twice */
+
+    return ngx_sync_redis_run(st, op,
+                         &ngx_sync_redis_scripts[NGX_SYNC_REDIS_LEASE_TAKE],
+                         &tag, &a, 2, l, ngx_sync_redis_lease_parse, 1);
+}
+
+
+static ngx_sync_result_e
+ngx_sync_redis_lease_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
+    ngx_sync_redis_reply_t *reply)
+{
+    ngx_sync_lease_t  *l;
+
+    l = w->params;
+
+    if (reply->type != NGX_SYNC_REDIS_ARRAY || reply->n < 1) {
+        return NGX_SYNC_STORE_DOWN;
+    }
+
+    if (reply->elts[0].integer == 0) {
+        return NGX_SYNC_STORE_NO;
+    }
+
+    if (reply->n < 3) {
+        return NGX_SYNC_STORE_DOWN;
+    }
+
+    l->tokens = reply->elts[1].integer;
+    l->until = w->start + (ngx_msec_t) reply->elts[2].integer;
+
+    return NGX_SYNC_STORE_OK;
+}
+
+
+ngx_int_t
+ngx_sync_redis_lease_return(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_lease_t *l)
+{
+    u_char                 buf[NGX_SYNC_REDIS_TAG_LEN];
+    ngx_str_t              tag;
+    ngx_sync_redis_args_t  a;
+
+    ngx_sync_redis_lease_keys(&a, l, &tag, buf);
+    ngx_sync_redis_add_number(&a, ngx_min(l->tokens, (uint64_t) UINT32_MAX));
+
+    return ngx_sync_redis_run(st, op,
+                       &ngx_sync_redis_scripts[NGX_SYNC_REDIS_LEASE_RETURN],
+                       &tag, &a, 2, l, ngx_sync_redis_yes_parse, 1);
+}
+
+
+ngx_int_t
+ngx_sync_redis_slot_acquire(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_slot_t *s)
+{
+    u_char                 buf[NGX_SYNC_REDIS_TAG_LEN];
+    ngx_str_t              tag;
+    ngx_sync_redis_args_t  a;
+
+    tag = ngx_sync_redis_limit_tag(buf, &s->key);
+
+    ngx_sync_redis_args_init(&a);
+    ngx_sync_redis_limit_key(&a, 's', &tag, &s->key);
+    ngx_sync_redis_add(&a, s->owner, NGX_SYNC_OWNER_LEN);
+    ngx_sync_redis_add_number(&a, s->limit);
+    ngx_sync_redis_add_number(&a, ngx_max(s->lease, 1));
+
+    return ngx_sync_redis_run(st, op,
+                       &ngx_sync_redis_scripts[NGX_SYNC_REDIS_SLOT_ACQUIRE],
+                       &tag, &a, 1, s, ngx_sync_redis_yes_parse, 1);
+}
+
+
+ngx_int_t
+ngx_sync_redis_slot_release(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_slot_t *s)
+{
+    u_char                 buf[NGX_SYNC_REDIS_TAG_LEN];
+    ngx_str_t              tag;
+    ngx_sync_redis_args_t  a;
+
+    tag = ngx_sync_redis_limit_tag(buf, &s->key);
+
+    ngx_sync_redis_args_init(&a);
+    ngx_sync_redis_limit_key(&a, 's', &tag, &s->key);
+    ngx_sync_redis_add(&a, s->owner, NGX_SYNC_OWNER_LEN);
+
+    return ngx_sync_redis_run(st, op,
+                       &ngx_sync_redis_scripts[NGX_SYNC_REDIS_SLOT_RELEASE],
+                       &tag, &a, 1, s, ngx_sync_redis_yes_parse, 1);
+}
+
+
+/* A group places its keys, its digest is enough for that. */
+
+static ngx_str_t
+ngx_sync_redis_limit_tag(u_char *buf, ngx_str_t *group)
+{
+    ngx_str_t  tag;
+
+    tag.data = buf;
+    tag.len = ngx_sprintf(buf, "l:%08xD",
+                          ngx_crc32_short(group->data, group->len))
+              - buf;
+
+    return tag;
+}
+
+
+static void
+ngx_sync_redis_limit_key(ngx_sync_redis_args_t *a, u_char kind,
+    ngx_str_t *tag, ngx_str_t *key)
+{
+    u_char  *p, digest[SYNC_SHA256_LEN];
+
+    p = a->p;
+
+    a->p = ngx_cpymem(a->p, "sync:{", 6);
+    a->p = ngx_cpymem(a->p, tag->data, tag->len);
+    *a->p++ = '}';
+    *a->p++ = kind;
+    *a->p++ = ':';
+
+    if (key->len > NGX_SYNC_REDIS_KEY_MAX) {
+        sync_sha256(key->data, key->len, digest);
+
+        *a->p++ = '#';
+        a->p = ngx_hex_dump(a->p, digest, SYNC_SHA256_LEN);
+
+    } else {
+        a->p = ngx_cpymem(a->p, key->data, key->len);
+    }
+
+    ngx_sync_redis_add(a, p, a->p - p);
+}
+
+
+/* KEYS: the bucket, the grant.  And what a token is worth. */
+
+static void
+ngx_sync_redis_lease_keys(ngx_sync_redis_args_t *a, ngx_sync_lease_t *l,
+    ngx_str_t *tag, u_char *buf)
+{
+    u_char              hex[2 * NGX_SYNC_OWNER_LEN];
+    ngx_str_t           nonce;
+    const sync_gcra_t  *g;
+
+    *tag = ngx_sync_redis_limit_tag(buf, &l->group);
+
+    nonce.data = hex;
+    nonce.len = ngx_hex_dump(hex, l->nonce, NGX_SYNC_OWNER_LEN) - hex;
+
+    ngx_sync_redis_args_init(a);
+    ngx_sync_redis_limit_key(a, 'l', tag, &l->key);
+    ngx_sync_redis_limit_key(a, 'g', tag, &nonce);
+
+    g = l->gcra;
+
+    ngx_sync_redis_add_number(a, g->window);
+    ngx_sync_redis_add_number(a, g->window ? g->burst : g->count);
+    ngx_sync_redis_add_number(a, g->per / g->count);
+    ngx_sync_redis_add_number(a, g->per % g->count);
+}

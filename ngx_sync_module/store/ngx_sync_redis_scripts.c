@@ -1,0 +1,540 @@
+
+/*
+ * What runs inside Redis, each script as one step.
+ *
+ * All of them read the clock once and change nothing before they have read and
+ * checked everything, so an error leaves things as they were.  Numbers leave
+ * Lua by '%.0f': its own formatting keeps 14 digits.  Redis refuses a write
+ * that needs memory where there is none, unless the script has already written
+ * something that needs none: what must always succeed begins with such a one.
+ *
+ * A record is a string: a header of fixed width, the note, the answer.
+ *
+ *      1      1   version, '1'
+ *      2      1   state
+ *      3      1   '1': the tenant's account counts it
+ *      4     16   epoch                           decimal, microseconds
+ *     20     13   created, Unix milliseconds
+ *     33     13   changed
+ *     46     13   until, the end of the lease
+ *     59     13   expires, the end of the retention
+ *     72     15   the most bytes that its tenant may keep; 0: any
+ *     87      4   length of the note
+ *     91     16   owner                           as they are
+ *    107     32   print
+ *    139          the note, the answer
+ *
+ * P whose lease is over is U to all who look at it, and is written as such only
+ * by who changes the record.  The epoch is the time of the claim, and always
+ * above the former epoch of the record.
+ */
+
+
+#include "ngx_sync_redis_store.h"
+
+
+#define NGX_SYNC_LUA_CLOCK                                                    \
+    "local t = redis.call('TIME')\n"                                          \
+    "local us = t[1] * 1000000 + t[2]\n"                                      \
+    "local now = math.floor(us / 1000)\n"
+
+
+/*
+ * The record that stands: KEYS[1], or KEYS[5], under the previous secret.
+ * header() puts one together from its changed fields.
+ */
+
+#define NGX_SYNC_LUA_RECORD                                                   \
+    NGX_SYNC_LUA_CLOCK                                                        \
+    "local sub, num = string.sub, tonumber\n"                                 \
+    "local function find()\n"                                                 \
+    "    for i = 1, 5, 4 do\n"                                                \
+    "        local v = KEYS[i] and redis.call('GET', KEYS[i])\n"              \
+    "        if v then\n"                                                     \
+    "            if #v < 138 or sub(v, 1, 1) ~= '1' then\n"                   \
+    "                error('not a record of this version')\n"                 \
+    "            end\n"                                                       \
+    "            if num(sub(v, 59, 71)) > now then return KEYS[i], v end\n"   \
+    "        end\n"                                                           \
+    "    end\n"                                                               \
+    "end\n"                                                                   \
+    "local function ms(n) return string.format('%013.0f', n) end\n"
+
+
+/*
+ * The account of a tenant: when each of its keys ends, and the bytes each
+ * keeps, with their sum under ''.  What has ended is taken off by who comes
+ * next.
+ */
+
+#define NGX_SYNC_LUA_ACCOUNT                                                  \
+    "local function forget(name)\n"                                           \
+    "    local n = redis.call('HGET', KEYS[4], name)\n"                       \
+    "    redis.call('ZREM', KEYS[3], name)\n"                                 \
+    "    if n then\n"                                                         \
+    "        redis.call('HDEL', KEYS[4], name)\n"                             \
+    "        if n ~= '0' then\n"                                              \
+    "            redis.call('HINCRBY', KEYS[4], '', '-' .. n)\n"              \
+    "        end\n"                                                           \
+    "    end\n"                                                               \
+    "end\n"                                                                   \
+    "local function keep(name, bytes, expires)\n"                             \
+    "    local n = redis.call('HGET', KEYS[4], name) or 0\n"                  \
+    "    redis.call('ZADD', KEYS[3], string.format('%.0f', expires), name)\n" \
+    "    redis.call('HSET', KEYS[4], name, string.format('%.0f', bytes))\n"   \
+    "    redis.call('HINCRBY', KEYS[4], '',\n"                                \
+    "               string.format('%.0f', bytes - n))\n"                      \
+    "    local ttl = expires - now\n"                                         \
+    "    for i = 3, 4 do\n"                                                   \
+    "        if redis.call('PTTL', KEYS[i]) < ttl then\n"                     \
+    "            redis.call('PEXPIRE', KEYS[i], ttl)\n"                       \
+    "        end\n"                                                           \
+    "    end\n"                                                               \
+    "end\n"
+
+
+/* owner, print, lease, retention, max_keys, max_bytes ->
+   now, 1 granted | 0 found | 2 full, record */
+
+static const char  ngx_sync_lua_claim[] =
+    NGX_SYNC_LUA_RECORD
+    NGX_SYNC_LUA_ACCOUNT
+    "local key, v = find()\n"
+    "if v then return { now, 0, v } end\n"
+    "local lease, retention = num(ARGV[3]), num(ARGV[4])\n"
+    "local keys, bytes = num(ARGV[5]), num(ARGV[6])\n"
+    "local capped = keys > 0 or bytes > 0\n"
+    "if capped then\n"
+    "    local over = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf',\n"
+    "                            string.format('%.0f', now), 'LIMIT', 0, 64)\n"
+    "    for i = 1, #over do forget(over[i]) end\n"
+    "    if keys > 0 and redis.call('ZCARD', KEYS[3]) >= keys then\n"
+    "        return { now, 2 }\n"
+    "    end\n"
+    "    if bytes > 0 and num(redis.call('HGET', KEYS[4], '') or 0) >= bytes\n"
+    "    then\n"
+    "        return { now, 2 }\n"
+    "    end\n"
+    "end\n"
+    "if retention < lease then retention = lease end\n"
+    "v = '1P' .. (capped and '1' or '0')\n"
+    "    .. string.format('%016.0f', us) .. ms(now) .. ms(now)\n"
+    "    .. ms(now + lease) .. ms(now + retention)\n"
+    "    .. string.format('%015.0f', bytes) .. '0000' .. ARGV[1] .. ARGV[2]\n"
+    "redis.call('SET', KEYS[1], v, 'PX', retention)\n"
+    "if capped then keep(sub(KEYS[1], -64), 0, now + retention) end\n"
+    "return { now, 1, v }\n";
+
+
+/* owner, epoch, lease, note -> now, 1 done | 0 not its owner's */
+
+static const char  ngx_sync_lua_extend[] =
+    NGX_SYNC_LUA_RECORD
+    NGX_SYNC_LUA_ACCOUNT
+    "local key, v = find()\n"
+    "if not v or sub(v, 2, 2) ~= 'P' or num(sub(v, 46, 58)) <= now\n"
+    "   or sub(v, 91, 106) ~= ARGV[1] or num(sub(v, 4, 19)) ~= num(ARGV[2])\n"
+    "then\n"
+    "    return { now, 0 }\n"
+    "end\n"
+    "local till, expires = now + num(ARGV[3]), num(sub(v, 59, 71))\n"
+    "if expires < till then expires = till end\n"
+    "local n, note = num(sub(v, 87, 90)), ARGV[4]\n"
+    "local rest = sub(v, 139 + n)\n"
+    "if note == '' then note = sub(v, 139, 138 + n) end\n"
+    "redis.call('PEXPIRE', key, expires - now)\n"
+    "redis.call('SET', key, sub(v, 1, 45) .. ms(till) .. ms(expires)\n"
+    "           .. sub(v, 72, 86) .. string.format('%04d', #note)\n"
+    "           .. sub(v, 91, 138) .. note .. rest, 'PX', expires - now)\n"
+    "if #note > 0 then\n"
+    "    redis.call('ZADD', KEYS[2], string.format('%.0f', till),\n"
+    "               sub(key, -64))\n"
+    "    if redis.call('PTTL', KEYS[2]) < expires - now then\n"
+    "        redis.call('PEXPIRE', KEYS[2], expires - now)\n"
+    "    end\n"
+    "end\n"
+    "if sub(v, 3, 3) == '1' then\n"
+    "    keep(sub(key, -64), #note + #rest, expires)\n"
+    "end\n"
+    "return { now, 1 }\n";
+
+
+/* owner, epoch, outcome, retention, record, trimmed, '1' where record is too
+   long and was not sent -> now, 1 done | 0 not its owner's | 2 full,
+   state that stands, or record */
+
+static const char  ngx_sync_lua_settle[] =
+    NGX_SYNC_LUA_RECORD
+    NGX_SYNC_LUA_ACCOUNT
+    "local key, v = find()\n"
+    "if not v then return { now, 0 } end\n"
+    "if sub(v, 91, 106) ~= ARGV[1] or num(sub(v, 4, 19)) ~= num(ARGV[2]) then\n"
+    "    return { now, 0, v }\n"
+    "end\n"
+    "local was = sub(v, 2, 2)\n"
+    "if was ~= 'P' and was ~= 'U' then return { now, 1, was } end\n"
+    "local state, answer, trimmed = ARGV[3], ARGV[5], ARGV[6]\n"
+    "if state == 'T' and trimmed ~= '' then answer = trimmed end\n"
+    "local n = num(sub(v, 87, 90))\n"
+    "local note = sub(v, 139, 138 + n)\n"
+    "local max, fits = num(sub(v, 72, 86)), ARGV[7] ~= '1'\n"
+    "if fits and max > 0 then\n"
+    "    local sum = num(redis.call('HGET', KEYS[4], '') or 0)\n"
+    "    fits = sum - (#v - 138 - n) + #answer <= max\n"
+    "end\n"
+    "local expires = num(sub(v, 59, 71))\n"
+    "if num(ARGV[4]) > 0 then expires = now + num(ARGV[4]) end\n"
+    "local function write(answer)\n"
+    "    return redis.pcall('SET', key, '1' .. state .. sub(v, 3, 32)\n"
+    "                       .. ms(now) .. sub(v, 46, 58) .. ms(expires)\n"
+    "                       .. sub(v, 72, 138) .. note .. answer,\n"
+    "                       'PX', expires - now)\n"
+    "end\n"
+    "local said = { err = 'OOM' }\n"
+    "if fits then said = write(answer) end\n"
+    "if said.err then\n"
+    "    if not string.find(said.err, 'OOM', 1, true) then return said end\n"
+    "    if state == 'Q' then return { now, 2 } end\n"
+    "    if state == 'C' then state = 'T' end\n"
+    "    answer = trimmed\n"
+    "    redis.call('PEXPIRE', key, expires - now)\n"
+    "    said = write(answer)\n"
+    "    if said.err then return said end\n"
+    "end\n"
+    "if n > 0 then\n"
+    "    if state == 'U' then\n"
+    "        redis.call('ZADD', KEYS[2], string.format('%.0f', now),\n"
+    "                   sub(key, -64))\n"
+    "    else\n"
+    "        redis.call('ZREM', KEYS[2], sub(key, -64))\n"
+    "    end\n"
+    "end\n"
+    "if sub(v, 3, 3) == '1' then\n"
+    "    keep(sub(key, -64), n + #answer, expires)\n"
+    "end\n"
+    "return { now, 1, state }\n";
+
+
+/* owner, epoch or 0 -> now, 1 free | 0 not its owner's, record */
+
+static const char  ngx_sync_lua_release[] =
+    NGX_SYNC_LUA_RECORD
+    NGX_SYNC_LUA_ACCOUNT
+    "local key, v = find()\n"
+    "if not v then return { now, 1 } end\n"
+    "local was, epoch = sub(v, 2, 2), num(ARGV[2])\n"
+    "if was ~= 'P' and was ~= 'U' or sub(v, 91, 106) ~= ARGV[1]\n"
+    "   or epoch ~= 0 and epoch ~= num(sub(v, 4, 19))\n"
+    "then\n"
+    "    return { now, 0, v }\n"
+    "end\n"
+    "redis.call('DEL', key)\n"
+    "local name = sub(key, -64)\n"
+    "if num(sub(v, 87, 90)) > 0 then redis.call('ZREM', KEYS[2], name) end\n"
+    "if sub(v, 3, 3) == '1' then forget(name) end\n"
+    "return { now, 1 }\n";
+
+
+/* resolver, lease -> now, 1 begun | 0 found | 2 none, record */
+
+static const char  ngx_sync_lua_resolve[] =
+    NGX_SYNC_LUA_RECORD
+    NGX_SYNC_LUA_ACCOUNT
+    "local key, v = find()\n"
+    "if not v then return { now, 2 } end\n"
+    "local was = sub(v, 2, 2)\n"
+    "if was ~= 'U' and (was ~= 'P' or num(sub(v, 46, 58)) > now) then\n"
+    "    return { now, 0, v }\n"
+    "end\n"
+    "local epoch, till = num(sub(v, 4, 19)) + 1, now + num(ARGV[2])\n"
+    "local expires = num(sub(v, 59, 71))\n"
+    "if epoch < us then epoch = us end\n"
+    "if expires < till then expires = till end\n"
+    "v = '1P' .. sub(v, 3, 3) .. string.format('%016.0f', epoch)\n"
+    "    .. sub(v, 20, 32) .. ms(now) .. ms(till) .. ms(expires)\n"
+    "    .. sub(v, 72, 90) .. ARGV[1] .. sub(v, 107)\n"
+    "redis.call('PEXPIRE', key, expires - now)\n"
+    "redis.call('SET', key, v, 'PX', expires - now)\n"
+    "if num(sub(v, 87, 90)) > 0 then\n"
+    "    redis.call('ZADD', KEYS[2], string.format('%.0f', till),\n"
+    "               sub(key, -64))\n"
+    "end\n"
+    "if sub(v, 3, 3) == '1' then keep(sub(key, -64), #v - 138, expires) end\n"
+    "return { now, 1, v }\n";
+
+
+/* -> now, 1 found | 0 none, record */
+
+static const char  ngx_sync_lua_look[] =
+    NGX_SYNC_LUA_RECORD
+    "local key, v = find()\n"
+    "if not v then return { now, 0 } end\n"
+    "return { now, 1, v }\n";
+
+
+/* KEYS: due, any record.  n, what stands before a name in a key -> now, that
+   became U, that are gone, 1: there are more */
+
+static const char  ngx_sync_lua_due[] =
+    NGX_SYNC_LUA_CLOCK
+    "local n, unknown, gone = tonumber(ARGV[1]), 0, 0\n"
+    "local names = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf',\n"
+    "                         string.format('%.0f', now), 'LIMIT', 0, n)\n"
+    "for i = 1, #names do\n"
+    "    local key = ARGV[2] .. names[i]\n"
+    "    local v = redis.call('GETRANGE', key, 0, 70)\n"
+    "    redis.call('ZREM', KEYS[1], names[i])\n"
+    "    if v == '' then\n"
+    "        gone = gone + 1\n"
+    "    elseif string.sub(v, 2, 2) == 'P' then\n"
+    "        local till = tonumber(string.sub(v, 46, 58))\n"
+    "        if till > now then\n"
+    "            redis.call('ZADD', KEYS[1], string.format('%.0f', till),\n"
+    "                       names[i])\n"
+    "        else\n"
+    "            redis.call('SETRANGE', key, 1, 'U')\n"
+    "            redis.call('SETRANGE', key, 32,\n"
+    "                       string.format('%013.0f', till))\n"
+    "            unknown = unknown + 1\n"
+    "        end\n"
+    "    end\n"
+    "end\n"
+    "return { now, unknown, gone, #names == n and 1 or 0 }\n";
+
+
+/*
+ * Limits.  A bucket is TAT:PART and a count END:TAKEN, as sync_gcra has them;
+ * a difference of times is microseconds and count-ths of one, so that no
+ * product is needed and nothing leaves the 53 bits of a number.  state() is
+ * what sync_gcra_take() begins with.
+ */
+
+#define NGX_SYNC_LUA_LIMIT                                                    \
+    NGX_SYNC_LUA_CLOCK                                                        \
+    "local floor, format = math.floor, string.format\n"                       \
+    "local function pair(v)\n"                                                \
+    "    if not v then return 0, 0 end\n"                                     \
+    "    local a, b = string.match(v, '^(%-?%d+):(%d+)$')\n"                  \
+    "    if not a then error('not a limit') end\n"                            \
+    "    return tonumber(a), tonumber(b)\n"                                   \
+    "end\n"                                                                   \
+    "local function state(v, window, count, span, spart)\n"                   \
+    "    local tat, part = pair(v)\n"                                         \
+    "    if window > 0 then\n"                                                \
+    "        if tat <= us then tat, part = us + window, 0 end\n"              \
+    "        if tat - us > window then tat = us + window end\n"               \
+    "        if part > count then part = count end\n"                         \
+    "        return tat, part\n"                                              \
+    "    end\n"                                                               \
+    "    tat = tat + floor(part / count)\n"                                   \
+    "    part = part % count\n"                                               \
+    "    if tat < us then return us, 0 end\n"                                 \
+    "    if tat - us > span then return us + span, spart end\n"               \
+    "    return tat, part\n"                                                  \
+    "end\n"                                                                   \
+    "local function put(key, tat, part)\n"                                    \
+    "    redis.call('SET', key, format('%.0f:%.0f', tat, part),\n"            \
+    "               'PX', floor((tat - us) / 1000) + 1)\n"                    \
+    "end\n"
+
+
+/* for each key: window, count, wanted, its part, span, its part; a count has
+   its burst for count; wanted -1 is never there -> 1 allowed | 0, seconds,
+   microseconds, the states before */
+
+static const char  ngx_sync_lua_limit_take[] =
+    NGX_SYNC_LUA_LIMIT
+    "local out, new, ok = { 1, t[1], t[2] }, {}, 1\n"
+    "for i = 1, #KEYS do\n"
+    "    local a = i * 6 - 5\n"
+    "    local window, count = tonumber(ARGV[a]), tonumber(ARGV[a + 1])\n"
+    "    local want, wpart = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])\n"
+    "    local span, spart = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])\n"
+    "    local v = redis.call('GET', KEYS[i])\n"
+    "    local tat, part = state(v, window, count, span, spart)\n"
+    "    if window > 0 then\n"
+    "        part = part + want\n"
+    "        if want < 0 or part > count then ok = 0 end\n"
+    "    else\n"
+    "        tat, part = tat + want, part + wpart\n"
+    "        if part >= count then tat, part = tat + 1, part - count end\n"
+    "        local ahead = tat - us\n"
+    "        if want < 0 or ahead > span or ahead == span and part > spart\n"
+    "        then\n"
+    "            ok = 0\n"
+    "        end\n"
+    "    end\n"
+    "    out[i + 3] = v\n"
+    "    if want > 0 or wpart > 0 then new[#new + 1] = { i, tat, part } end\n"
+    "end\n"
+    "out[1] = ok\n"
+    "if ok == 1 then\n"
+    "    for i = 1, #new do put(KEYS[new[i][1]], new[i][2], new[i][3]) end\n"
+    "end\n"
+    "return out\n";
+
+
+/* for each key: window, count, given back, its part -> 1 */
+
+static const char  ngx_sync_lua_limit_refund[] =
+    NGX_SYNC_LUA_LIMIT
+    "local new = {}\n"
+    "for i = 1, #KEYS do\n"
+    "    local a = i * 4 - 3\n"
+    "    local window, count = tonumber(ARGV[a]), tonumber(ARGV[a + 1])\n"
+    "    local want, wpart = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])\n"
+    "    local v = redis.call('GET', KEYS[i])\n"
+    "    if v then\n"
+    "        local tat, part = pair(v)\n"
+    "        if window > 0 then\n"
+    "            part = part > want and part - want or 0\n"
+    "        else\n"
+    "            tat, part = tat - want, part - wpart\n"
+    "            if part < 0 then tat, part = tat - 1, part + count end\n"
+    "        end\n"
+    "        new[#new + 1] = { i, tat, part }\n"
+    "    end\n"
+    "end\n"
+    "for i = 1, #new do\n"
+    "    redis.call('PEXPIRE', KEYS[new[i][1]], 1)\n"
+    "    if new[i][2] >= us then put(KEYS[new[i][1]], new[i][2], new[i][3])\n"
+    "    else redis.call('DEL', KEYS[new[i][1]]) end\n"
+    "end\n"
+    "return 1\n";
+
+
+/*
+ * worth() is what n tokens are worth: n times per, which is q microseconds and
+ * r count-ths of one.  n and r have up to 32 bits: multiplied in two halves.
+ */
+
+#define NGX_SYNC_LUA_TOKENS                                                   \
+    NGX_SYNC_LUA_LIMIT                                                        \
+    "local function worth(n, q, r, count)\n"                                  \
+    "    local high, low = floor(n / 65536), n % 65536\n"                     \
+    "    local a = high * r\n"                                                \
+    "    local b = a % count * 65536 + low * r\n"                             \
+    "    return n * q + floor(a / count) * 65536 + floor(b / count),\n"       \
+    "           b % count\n"                                                  \
+    "end\n"
+
+
+/* KEYS: bucket, grant.  window, count, per: q and r, span, its part, wanted,
+   lease -> 1 granted | 0, tokens, milliseconds that are left */
+
+static const char  ngx_sync_lua_lease_take[] =
+    NGX_SYNC_LUA_TOKENS
+    "local g = redis.call('GET', KEYS[2])\n"
+    "if g then\n"
+    "    local till, tokens = pair(g)\n"
+    "    if till <= now then return { 0 } end\n"
+    "    return { 1, tokens, till - now }\n"
+    "end\n"
+    "local window, count = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
+    "local q, r = tonumber(ARGV[3]), tonumber(ARGV[4])\n"
+    "local span, spart = tonumber(ARGV[5]), tonumber(ARGV[6])\n"
+    "local n, lease = tonumber(ARGV[7]), tonumber(ARGV[8])\n"
+    "local tat, part = state(redis.call('GET', KEYS[1]), window, count, span,\n"
+    "                        spart)\n"
+    "if window > 0 then\n"
+    "    if n > count - part then n = count - part end\n"
+    "    part = part + n\n"
+    "else\n"
+    "    local function fits(n)\n"
+    "        local a, b = worth(n, q, r, count)\n"
+    "        a, b = tat + a, part + b\n"
+    "        if b >= count then a, b = a + 1, b - count end\n"
+    "        local ahead = a - us\n"
+    "        return ahead < span or ahead == span and b <= spart, a, b\n"
+    "    end\n"
+    "    local free = (span - (tat - us) + (spart - part) / count)\n"
+    "                 / (q + r / count)\n"
+    "    if n > free + 1 then n = floor(free) + 1 end\n"
+    "    while n > 0 and not fits(n) do n = n - 1 end\n"
+    "    local ok, a, b = fits(n)\n"
+    "    tat, part = a, b\n"
+    "end\n"
+    "if n < 1 then return { 0 } end\n"
+    "put(KEYS[1], tat, part)\n"
+    "redis.call('SET', KEYS[2], format('%.0f:%.0f', now + lease, n),\n"
+    "           'PX', lease)\n"
+    "return { 1, n, lease }\n";
+
+
+/* KEYS: bucket, grant.  window, count, per: q and r, tokens ->
+   1 | 0 too late, or no such lease */
+
+static const char  ngx_sync_lua_lease_return[] =
+    NGX_SYNC_LUA_TOKENS
+    "local g = redis.call('GET', KEYS[2])\n"
+    "if not g then return 0 end\n"
+    "local till, n = pair(g)\n"
+    "local window, count = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
+    "local v = redis.call('GET', KEYS[1])\n"
+    "local tat, part = pair(v)\n"
+    "redis.call('DEL', KEYS[2])\n"
+    "if till <= now then return 0 end\n"
+    "if n > tonumber(ARGV[5]) then n = tonumber(ARGV[5]) end\n"
+    "if not v then return 1 end\n"
+    "if window > 0 then\n"
+    "    part = part > n and part - n or 0\n"
+    "else\n"
+    "    local a, b = worth(n, tonumber(ARGV[3]), tonumber(ARGV[4]), count)\n"
+    "    tat, part = tat - a, part - b\n"
+    "    if part < 0 then tat, part = tat - 1, part + count end\n"
+    "end\n"
+    "if tat >= us then put(KEYS[1], tat, part)\n"
+    "else redis.call('DEL', KEYS[1]) end\n"
+    "return 1\n";
+
+
+/* owner, limit, lease -> 1 | 0 */
+
+static const char  ngx_sync_lua_slot_acquire[] =
+    NGX_SYNC_LUA_CLOCK
+    "local at, lease = string.format('%.0f', now), tonumber(ARGV[3])\n"
+    "local mine = redis.call('ZSCORE', KEYS[1], ARGV[1])\n"
+    "if not mine or tonumber(mine) <= now then\n"
+    "    local n = redis.call('ZCOUNT', KEYS[1], '(' .. at, '+inf')\n"
+    "    if n >= tonumber(ARGV[2]) then return 0 end\n"
+    "end\n"
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', at)\n"
+    "redis.call('ZADD', KEYS[1], string.format('%.0f', now + lease), ARGV[1])\n"
+    "if redis.call('PTTL', KEYS[1]) < lease then\n"
+    "    redis.call('PEXPIRE', KEYS[1], lease)\n"
+    "end\n"
+    "return 1\n";
+
+
+/* owner -> 1 | 0 */
+
+static const char  ngx_sync_lua_slot_release[] =
+    NGX_SYNC_LUA_CLOCK
+    "local mine = redis.call('ZSCORE', KEYS[1], ARGV[1])\n"
+    "if not mine then return 0 end\n"
+    "redis.call('ZREM', KEYS[1], ARGV[1])\n"
+    "return tonumber(mine) > now and 1 or 0\n";
+
+
+/* By ngx_sync_redis_script_e. */
+
+#define ngx_sync_lua(name)                                                    \
+    { ngx_string(#name),                                                      \
+      { sizeof(ngx_sync_lua_ ## name) - 1,                                    \
+        (u_char *) ngx_sync_lua_ ## name }, { 0 } }
+
+ngx_sync_redis_script_t  ngx_sync_redis_scripts[] = {
+    ngx_sync_lua(claim),
+    ngx_sync_lua(extend),
+    ngx_sync_lua(settle),
+    ngx_sync_lua(release),
+    ngx_sync_lua(resolve),
+    ngx_sync_lua(look),
+    ngx_sync_lua(due),
+    ngx_sync_lua(limit_take),
+    ngx_sync_lua(limit_refund),
+    ngx_sync_lua(lease_take),
+    ngx_sync_lua(lease_return),
+    ngx_sync_lua(slot_acquire),
+    ngx_sync_lua(slot_release)
+};
