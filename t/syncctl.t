@@ -26,6 +26,7 @@ usage();
 suite('json-parsing', \&json_parsing);
 suite('strings/blns.json', \&strings);
 suite('jsonpath/cts.json', \&jsonpath);
+suite("json-schema/draft$_", \&json_schema) for qw(2020-12 7);
 suite("structured-fields/$_.json", \&structured_fields)
     for qw(item string string-generated);
 suite('jose/jws', \&cookbook);
@@ -227,6 +228,43 @@ sub jsonpath {
 
     counted(\@wrong, $valid, 'jsonpath: what they find');
     counted(\@invalid, $refused, 'jsonpath: no selectors');
+}
+
+
+# every required case: one schema, its documents by the line
+
+sub json_schema {
+    my ($folder) = @_;
+
+    my ($draft) = $folder =~ /draft([^\/]+)$/;
+    my $remotes = "$folder/../remotes";
+    my $exact = Cpanel::JSON::XS->new->allow_nonref->utf8->allow_bignum;
+    my (@wrong, $n);
+
+    for my $file (sort glob "$folder/*.json") {
+        for my $group (@{ $exact->decode(slurp($file)) }) {
+            my @tests = @{ $group->{tests} };
+
+            put('schema.json', $exact->encode($group->{schema}));
+            put('documents', join '', map { $exact->encode($_->{data}) . "\n" }
+                                          @tests);
+
+            my $run = "'$ctl' schema-stream --draft $draft "
+                      . "--ref-dir '$remotes'";
+            my @out = split /\n/, `$run schema.json <documents 2>&1`;
+
+            for my $test (@tests) {
+                my $got = shift @out // 'nothing';
+                $n++;
+
+                push @wrong, "$group->{description}: $test->{description}: "
+                             . $got
+                    if $got ne ($test->{valid} ? 'valid' : 'invalid');
+            }
+        }
+    }
+
+    counted(\@wrong, $n, "json-schema: $draft");
 }
 
 

@@ -54,6 +54,7 @@ sync_faults_add(sync_faults_t *faults, const sync_json_t *json, uint32_t n,
     fault->what = what;
     fault->text = text;
     fault->rule = sync_str_null;
+    fault->way = sync_str_null;
 }
 
 

@@ -31,6 +31,7 @@ typedef struct {
     const char    *what;
     const char    *text;
     sync_str_t     rule;
+    sync_str_t     way;
 } sync_fault_t;
 
 

@@ -43,6 +43,15 @@ typedef sync_rc_t (*sync_schema_resolve_pt)(void *data, sync_str_t uri,
     sync_arena_t *arena, sync_str_t *text, sync_error_t *err);
 
 
+/*
+ * The path below a folder that stands for a URI: its own, without scheme, host
+ * and first slash, a NUL behind it.  OK; NO: it has a query, or a segment that
+ * is empty or begins with a dot, so that nothing leads out; FAULT.
+ */
+sync_rc_t sync_schema_file(sync_str_t uri, sync_arena_t *arena,
+    sync_str_t *path);
+
+
 typedef struct {
     sync_schema_draft_e      draft;      /* where "$schema" is absent */
     unsigned                 formats:1;  /* "format" is asserted */

@@ -223,8 +223,8 @@ sync_schema_required(sync_schema_run_t *run, const sync_schema_frame_t *f,
             return sync_schema_stop(run, SYNC_FAULT);
         }
 
-        sync_schema_list_fault(run, f->at, name, op->keyword, op->text,
-                               f->node->resource, op->at + 1);
+        sync_schema_list_fault(run, f, f->at, name, op->keyword, op->text,
+                               op->at + 1);
     }
 
     return 0;
@@ -418,9 +418,8 @@ sync_schema_dependents(sync_schema_run_t *run, const sync_schema_frame_t *f,
                     return sync_schema_stop(run, SYNC_FAULT);
                 }
 
-                sync_schema_list_fault(run, f->at, below, op->keyword,
-                                       op->text, f->node->resource,
-                                       name->at + 1);
+                sync_schema_list_fault(run, f, f->at, below, op->keyword,
+                                       op->text, name->at + 1);
             }
         }
 

@@ -33,7 +33,13 @@ static int sync_schema_cases(sync_schema_run_t *run,
 static size_t sync_schema_push(sync_schema_run_t *run, uint32_t at);
 static void sync_schema_pop(sync_schema_run_t *run, size_t from, size_t into,
     int merge);
+static void sync_schema_way(sync_schema_run_t *run,
+    const sync_schema_frame_t *f, uint32_t rule, sync_fault_t *fault);
+static sync_str_t sync_schema_step(sync_schema_run_t *run,
+    const sync_schema_doc_t *doc, uint32_t from, uint32_t to);
 
+
+#define SYNC_SCHEMA_STEPS  256           /* of the way to a rule */
 
 #define sync_schema_words(n)  (((size_t) (n) + 63) / 64)
 
@@ -88,11 +94,15 @@ sync_schema_eval(sync_schema_run_t *run, const sync_schema_node_t *node,
         return 1;
     }
 
+    f.up = up;
+    f.node = node;
+    f.via = via;
+    f.at = at;
+
     if (node->constant == 0) {
         if (sync_schema_listing(run)) {
-            sync_schema_list_fault(run, at, sync_str_null, via,
-                                   "is not allowed here", node->resource,
-                                   node->at);
+            sync_schema_list_fault(run, &f, at, sync_str_null, via,
+                                   "is not allowed here", node->at);
         }
 
         return 0;
@@ -105,9 +115,6 @@ sync_schema_eval(sync_schema_run_t *run, const sync_schema_node_t *node,
         return 0;
     }
 
-    f.up = up;
-    f.node = node;
-    f.at = at;
     f.seen = node->collects ? sync_schema_push(run, at) : seen;
 
     valid = 1;
@@ -638,8 +645,8 @@ sync_schema_fault(sync_schema_run_t *run, const sync_schema_frame_t *f,
     const sync_schema_op_t *op, uint32_t at)
 {
     if (run->rc == SYNC_OK && sync_schema_listing(run)) {
-        sync_schema_list_fault(run, at, sync_str_null, op->keyword, op->text,
-                               f->node->resource, op->at + 1);
+        sync_schema_list_fault(run, f, at, sync_str_null, op->keyword,
+                               op->text, op->at + 1);
     }
 
     return 0;
@@ -647,49 +654,119 @@ sync_schema_fault(sync_schema_run_t *run, const sync_schema_frame_t *f,
 
 
 void
-sync_schema_list_fault(sync_schema_run_t *run, uint32_t at, sync_str_t below,
-    const char *keyword, const char *text,
-    const sync_schema_resource_t *resource, uint32_t rule)
+sync_schema_list_fault(sync_schema_run_t *run, const sync_schema_frame_t *f,
+    uint32_t at, sync_str_t below, const char *keyword, const char *text,
+    uint32_t rule)
 {
-    size_t          n;
-    sync_str_t      base, pointer, *s;
-    sync_faults_t  *faults;
+    size_t                         n;
+    sync_str_t                     s;
+    sync_fault_t                  *fault;
+    const sync_schema_resource_t  *resource;
 
-    faults = run->faults;
-    n = faults->count;
+    n = run->faults->count;
 
-    sync_faults_add(faults, run->json, at, below, keyword, text);
+    sync_faults_add(run->faults, run->json, at, below, keyword, text);
 
-    if (faults->count == n) {
+    if (run->faults->count == n) {
         return;
     }
+
+    fault = &run->faults->list[n];
+    resource = f->node->resource;
 
     /* the URI of the resource, and the pointer from its root */
 
-    base = sync_json_pointer(&resource->doc->json, resource->at,
-                             faults->arena);
-    pointer = sync_json_pointer(&resource->doc->json, rule, faults->arena);
+    s = sync_schema_step(run, resource->doc, resource->at, rule);
 
-    if (base.data == NULL || pointer.data == NULL) {
-        faults->nomem = 1;
+    fault->rule.len = resource->uri.len + 1 + s.len;
+    fault->rule.data = sync_alloc(run->faults->arena, fault->rule.len);
+
+    if (s.data == NULL || fault->rule.data == NULL) {
+        run->faults->nomem = 1;
         return;
     }
 
-    pointer.data += base.len;
-    pointer.len -= base.len;
+    memcpy(fault->rule.data, resource->uri.data, resource->uri.len);
+    fault->rule.data[resource->uri.len] = '#';
+    memcpy(fault->rule.data + resource->uri.len + 1, s.data, s.len);
 
-    s = &faults->list[n].rule;
-    s->data = sync_alloc(faults->arena, resource->uri.len + 1 + pointer.len);
+    sync_schema_way(run, f, rule, fault);
+}
 
-    if (s->data == NULL) {
-        faults->nomem = 1;
+
+/* Each subschema below the one before it, or behind its reference. */
+
+static void
+sync_schema_way(sync_schema_run_t *run, const sync_schema_frame_t *f,
+    uint32_t rule, sync_fault_t *fault)
+{
+    size_t                      i, n, len;
+    sync_str_t                  steps[SYNC_SCHEMA_STEPS];
+    const sync_schema_frame_t  *g;
+
+    n = 0;
+    steps[n++] = sync_schema_step(run, f->node->resource->doc, f->node->at,
+                                  rule);
+
+    /* nobody follows much further */
+
+    for (g = f; g->up && n < SYNC_SCHEMA_STEPS - 1; g = g->up) {
+
+        if (g->via[0] == '$') {
+            steps[n].data = (unsigned char *) (uintptr_t) g->via;
+            steps[n++].len = strlen(g->via);
+            steps[n++] = sync_str_lit("/");
+
+        } else {
+            steps[n++] = sync_schema_step(run, g->up->node->resource->doc,
+                                          g->up->node->at, g->node->at);
+        }
+    }
+
+    for (i = 0, len = 0; i < n; i++) {
+
+        if (steps[i].data == NULL) {
+            run->faults->nomem = 1;
+            return;
+        }
+
+        len += steps[i].len;
+    }
+
+    fault->way.data = sync_alloc(run->faults->arena, len + 1);
+
+    if (fault->way.data == NULL) {
+        run->faults->nomem = 1;
         return;
     }
 
-    memcpy(s->data, resource->uri.data, resource->uri.len);
-    s->data[resource->uri.len] = '#';
-    memcpy(s->data + resource->uri.len + 1, pointer.data, pointer.len);
-    s->len = resource->uri.len + 1 + pointer.len;
+    for (i = n; i-- > 0; /* void */ ) {
+        memcpy(fault->way.data + fault->way.len, steps[i].data,
+               steps[i].len);
+        fault->way.len += steps[i].len;
+    }
+}
+
+
+/* The pointer from one node of a schema's text to one below it. */
+
+static sync_str_t
+sync_schema_step(sync_schema_run_t *run, const sync_schema_doc_t *doc,
+    uint32_t from, uint32_t to)
+{
+    sync_str_t  a, b;
+
+    a = sync_json_pointer(&doc->json, from, run->faults->arena);
+    b = sync_json_pointer(&doc->json, to, run->faults->arena);
+
+    if (a.data == NULL || b.data == NULL) {
+        return sync_str_null;
+    }
+
+    b.data += a.len;
+    b.len -= a.len;
+
+    return b;
 }
 
 

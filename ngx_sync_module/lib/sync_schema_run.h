@@ -21,6 +21,7 @@ typedef struct sync_schema_frame_s  sync_schema_frame_t;
 struct sync_schema_frame_s {
     const sync_schema_frame_t  *up;
     const sync_schema_node_t   *node;
+    const char                 *via;     /* the keyword that led here */
     uint32_t                    at;      /* the value */
     size_t                      seen;
 };
@@ -62,9 +63,9 @@ void sync_schema_mark(sync_schema_run_t *run, size_t seen,
 /* 0, and the fault in the list where one is kept. */
 int sync_schema_fault(sync_schema_run_t *run,
     const sync_schema_frame_t *f, const sync_schema_op_t *op, uint32_t at);
-void sync_schema_list_fault(sync_schema_run_t *run, uint32_t at,
-    sync_str_t below, const char *keyword, const char *text,
-    const sync_schema_resource_t *resource, uint32_t rule);
+void sync_schema_list_fault(sync_schema_run_t *run,
+    const sync_schema_frame_t *f, uint32_t at, sync_str_t below,
+    const char *keyword, const char *text, uint32_t rule);
 /* 0, and the run is over; the error is filled, or there is none. */
 int sync_schema_stop(sync_schema_run_t *run, sync_rc_t rc);
 /* 1 and the reason in the run: there is no more. */

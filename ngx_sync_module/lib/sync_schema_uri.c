@@ -316,3 +316,46 @@ sync_schema_hex(unsigned char ch)
 
     return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
+
+
+sync_rc_t
+sync_schema_file(sync_str_t uri, sync_arena_t *arena, sync_str_t *path)
+{
+    size_t             i, first;
+    sync_str_t         none, segment;
+    sync_schema_uri_t  u;
+
+    u = sync_schema_split(sync_schema_unfragment(uri, &none));
+
+    while (u.path.len && u.path.data[0] == '/') {
+        u.path.data++;
+        u.path.len--;
+    }
+
+    if (u.path.len == 0 || u.query.data) {
+        return SYNC_NO;
+    }
+
+    for (i = 0, first = 0; i <= u.path.len; i++) {
+
+        if (i < u.path.len && u.path.data[i] != '/') {
+
+            if (u.path.data[i] < 0x20 || u.path.data[i] == '\\') {
+                return SYNC_NO;
+            }
+
+            continue;
+        }
+
+        segment = (sync_str_t) { i - first, u.path.data + first };
+        first = i + 1;
+
+        if (segment.len == 0 || segment.data[0] == '.') {
+            return SYNC_NO;
+        }
+    }
+
+    *path = sync_strdup(arena, u.path);
+
+    return path->data ? SYNC_OK : SYNC_FAULT;
+}

@@ -356,26 +356,35 @@ test_faults(void)
         const char  *what;
         const char  *text;
         const char  *rule;
+        const char  *way;
     } want[] = {
         { "/id", "required", "is missing",
-          "https://x.example/order#/required" },
+          "https://x.example/order#/required",
+          "/required" },
         { "/a~1b", "type", "is not of type integer or null",
-          "https://x.example/order#/properties/a~1b/type" },
+          "https://x.example/order#/properties/a~1b/type",
+          "/properties/a~1b/type" },
         { "/currency", "pattern", "does not match the pattern of the schema",
-          "https://x.example/order#/$defs/currency/pattern" },
+          "https://x.example/order#/$defs/currency/pattern",
+          "/properties/currency/$ref/pattern" },
         { "/lines/1/quantity", "minimum", "is below 1",
           "https://x.example/order#/properties/lines/items/properties/"
-          "quantity/minimum" },
+          "quantity/minimum",
+          "/properties/lines/items/properties/quantity/minimum" },
         { "/lines/2/note", "unevaluatedProperties", "is not allowed here",
           "https://x.example/order#/properties/lines/items/"
-          "unevaluatedProperties" },
+          "unevaluatedProperties",
+          "/properties/lines/items/unevaluatedProperties" },
         { "/kind", "anyOf", "is none of the alternatives of the schema",
-          "https://x.example/order#/properties/kind/anyOf" },
+          "https://x.example/order#/properties/kind/anyOf",
+          "/properties/kind/anyOf" },
         { "/zz", "additionalProperties", "is not allowed here",
-          "https://x.example/order#/additionalProperties" },
+          "https://x.example/order#/additionalProperties",
+          "/additionalProperties" },
         { "/zz", "propertyNames",
           "has a name that the schema does not allow",
-          "https://x.example/order#/propertyNames" }
+          "https://x.example/order#/propertyNames",
+          "/propertyNames" }
     };
 
     schema = compiled("{\"$id\":\"https://x.example/order\","
@@ -406,6 +415,40 @@ test_faults(void)
         is_str(str(faults.list[i].what), want[i].what, "its keyword");
         is_str(str(faults.list[i].text), want[i].text, "its reason");
         is_str(faults.list[i].rule, want[i].rule, "its rule");
+        is_str(faults.list[i].way, want[i].way, "the way to it");
+    }
+}
+
+
+/* URIs as paths below a folder. */
+
+static void
+test_files(void)
+{
+    size_t      i;
+    sync_str_t  path;
+
+    static const struct {
+        const char  *uri;
+        const char  *path;
+    } cases[] = {
+        { "https://x.example/a/b.json", "a/b.json" },
+        { "a/b.json#/c", "a/b.json" }, { "/a", "a" },
+        { "https://x.example", NULL }, { "", NULL }, { "a?b", NULL },
+        { "../a", NULL }, { "a/../b", NULL }, { "a//b", NULL },
+        { ".a", NULL }, { "a/", NULL }, { "a\\b", NULL }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+
+        if (cases[i].path == NULL) {
+            is_int(sync_schema_file(str(cases[i].uri), arena, &path),
+                   SYNC_NO, "\"%s\" is no file", cases[i].uri);
+            continue;
+        }
+
+        sync_schema_file(str(cases[i].uri), arena, &path);
+        is_str(path, cases[i].path, "\"%s\" is a file", cases[i].uri);
     }
 }
 
@@ -668,6 +711,7 @@ main(void)
     test_suite();
     test_numbers();
     test_faults();
+    test_files();
     test_refusals();
     test_vocabularies();
     test_bounds();
