@@ -65,7 +65,11 @@ ngx_http_sync_header_in(ngx_http_request_t *r, ngx_str_t *name,
 ngx_uint_t
 ngx_http_sync_is_header(ngx_table_elt_t *h, ngx_str_t *name)
 {
+    /* most of one length differ in their first letters already */
+
     return h->key.len == name->len
+           && name->len
+           && ((h->key.data[0] ^ name->data[0]) & ~0x20) == 0
            && ngx_strncasecmp(h->key.data, name->data, name->len) == 0;
 }
 
