@@ -8,6 +8,7 @@
  *   _group.c    what a request takes: keys, costs, windows of a plan
  *   _answer.c   what is said of it: 429, 413, 503, RateLimit
  *   _slot.c     concurrency: a place is held by a lease, and renewed
+ *   _lease.c    tokens that are spent without asking
  *   _nodes.c    how many nodes there are
  */
 
@@ -33,7 +34,8 @@ typedef enum {
 
 typedef enum {
     NGX_HTTP_SYNC_LIMIT_MODE_LOCAL = 0,
-    NGX_HTTP_SYNC_LIMIT_MODE_EXACT
+    NGX_HTTP_SYNC_LIMIT_MODE_EXACT,
+    NGX_HTTP_SYNC_LIMIT_MODE_LEASED
 } ngx_http_sync_limit_mode_e;
 
 typedef enum {
@@ -63,6 +65,7 @@ typedef struct {
                                                 address: IPv6 by /64 */
     unsigned                     client:1;   /* stage=client */
     unsigned                     bytes:1;    /* content-bytes */
+    unsigned                     strict:1;
     unsigned                     shadow:1;
 } ngx_http_sync_limit_t;
 
@@ -88,10 +91,12 @@ typedef struct ngx_http_sync_limit_slot_s  ngx_http_sync_limit_slot_t;
 
 struct ngx_http_sync_limit_slot_s {
     ngx_pool_t                  *pool;   /* it lives in: longer than r */
+    ngx_pool_t                  *calls;  /* of op, emptied before each */
     ngx_sync_store_t            *store;
-    ngx_sync_op_t                op;
+    ngx_sync_op_t                op;     /* acquires, and again */
+    ngx_sync_op_t                release;
     ngx_sync_slot_t              slot;
-    ngx_event_t                  renew;
+    ngx_event_t                  event;  /* renews it, and ends it */
     ngx_http_sync_ctx_t         *ctx;    /* waits for the answer */
     ngx_http_sync_limit_slot_t  *next;   /* of the same request */
     ngx_sync_result_e            result;
@@ -134,7 +139,18 @@ struct ngx_http_sync_limit_group_s {
     ngx_http_sync_limit_group_t  *asked;     /* the one asked before */
     unsigned                      bytes:1;   /* content-bytes */
     unsigned                      only:1;    /* the plan has no other line */
+    unsigned                      leased:1;
 };
+
+
+/* A request that waits for tokens of a lease. */
+
+typedef struct {
+    ngx_queue_t                  queue;
+    ngx_http_sync_ctx_t         *ctx;
+    ngx_uint_t                   tries;
+    unsigned                     waiting:1;
+} ngx_http_sync_limit_waiter_t;
 
 
 /* What a refusal or a field speaks of. */
@@ -190,6 +206,19 @@ ngx_http_sync_limit_slot_t *ngx_http_sync_limit_slot_acquire(
     ngx_http_sync_ctx_t *ctx, ngx_sync_store_t *store,
     ngx_http_sync_limit_place_t *place);
 void ngx_http_sync_limit_slot_leave(ngx_http_sync_limit_slot_t *slot);
+
+
+/*
+ * Spends what the group takes from what this worker has leased.  NGX_OK:
+ * *result and the answers are set; NGX_AGAIN: the waiter's context is woken,
+ * ask again; NGX_DECLINED: this worker leases as much as it may, take exactly.
+ * cancel() before the waiter goes.
+ */
+ngx_int_t ngx_http_sync_limit_lease_take(ngx_http_sync_limit_group_t *g,
+    ngx_http_sync_limit_waiter_t *w, ngx_sync_result_e *result);
+void ngx_http_sync_limit_lease_cancel(ngx_http_sync_limit_waiter_t *w);
+void ngx_http_sync_limit_lease_refund(ngx_http_sync_limit_group_t *g);
+void ngx_http_sync_limit_lease_init(void);
 
 
 /*

@@ -13,6 +13,7 @@
 #define NGX_HTTP_SYNC_LIMIT_LEASE    30000   /* of a plan's places */
 
 
+static void ngx_http_sync_limit_leased(ngx_http_sync_limit_group_t *g);
 static ngx_int_t ngx_http_sync_limit_variable(ngx_http_request_t *r,
     ngx_http_sync_limit_group_t *g);
 static ngx_int_t ngx_http_sync_limit_plan(ngx_http_request_t *r,
@@ -62,7 +63,50 @@ ngx_http_sync_limit_group(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                                              : lmcf->store;
     g->place_store = g->store;
 
+    if (limit->mode == NGX_HTTP_SYNC_LIMIT_MODE_LEASED) {
+        ngx_http_sync_limit_leased(g);
+    }
+
     return ngx_http_sync_limit_cost(r, ctx, g);
+}
+
+
+/*
+ * A plan that has a window too small for its lease to be strict is taken
+ * exactly; a directive was refused at load.
+ */
+
+static void
+ngx_http_sync_limit_leased(ngx_http_sync_limit_group_t *g)
+{
+    ngx_uint_t    i;
+    sync_gcra_t   shrunk[NGX_SYNC_LIMITS_MAX];
+    sync_gcra_t  *gcra;
+
+    g->leased = 1;
+
+    if (!g->limit->strict || g->limit->key != NULL) {
+        return;
+    }
+
+    for (i = 0; i < g->take.n; i++) {
+        shrunk[i] = *g->take.items[i].gcra;
+
+        if (sync_gcra_strict(&shrunk[i], (int64_t) g->limit->lease * 1000)
+            != SYNC_OK)
+        {
+            g->leased = 0;
+            return;
+        }
+    }
+
+    for (i = 0; i < g->take.n; i++) {
+
+        /* made by plan_line(), for this request */
+
+        gcra = (sync_gcra_t *) g->take.items[i].gcra;
+        *gcra = shrunk[i];
+    }
 }
 
 
@@ -469,6 +513,7 @@ ngx_http_sync_limit_divide(ngx_http_request_t *r,
     }
 
     g->store = lmcf->local;
+    g->leased = 0;
 
     part = ngx_palloc(r->pool, g->take.n * sizeof(sync_gcra_t));
     if (part == NULL) {

@@ -9,6 +9,7 @@
 #include "sync_crypto.h"
 
 
+static ngx_int_t ngx_http_sync_limit_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_sync_limit_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_sync_limit_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_limit_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -54,13 +55,22 @@ ngx_module_t  ngx_http_sync_limit_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    ngx_http_sync_limit_nodes_init,        /* init process */
+    ngx_http_sync_limit_init_process,      /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static ngx_int_t
+ngx_http_sync_limit_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_sync_limit_lease_init();
+
+    return ngx_http_sync_limit_nodes_init(cycle);
+}
 
 
 static void *

@@ -36,9 +36,11 @@ static char *ngx_http_sync_limit_cost_parameter(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_str_t *arg);
 static char *ngx_http_sync_limit_finish(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
-static char *ngx_http_sync_limit_finish_plan(
-    ngx_http_sync_limit_text_t *text);
+static char *ngx_http_sync_limit_finish_plan(ngx_conf_t *cf,
+    ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
 static char *ngx_http_sync_limit_finish_rate(ngx_conf_t *cf,
+    ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
+static char *ngx_http_sync_limit_finish_leased(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
 static char *ngx_http_sync_limit_finish_places(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
@@ -54,7 +56,9 @@ static ngx_http_complex_value_t *ngx_http_sync_limit_value(ngx_conf_t *cf,
 
 /* By ngx_http_sync_limit_mode_e, ngx_http_sync_limit_fail_e. */
 
-static const char  *ngx_http_sync_limit_modes[] = { "local", "exact", NULL };
+static const char  *ngx_http_sync_limit_modes[] = {
+    "local", "exact", "leased", NULL
+};
 static const char  *ngx_http_sync_limit_fails[] = {
     "local", "open", "closed", NULL
 };
@@ -129,6 +133,11 @@ ngx_http_sync_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_strcmp(value[i].data, "shadow") == 0) {
             limit->shadow = 1;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "strict") == 0) {
+            limit->strict = 1;
             continue;
         }
 
@@ -321,8 +330,8 @@ unknown:
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" of \"sync_limit\", known are "
                        "plan, rate=, burst=, concurrency=, key=, cost=, "
-                       "unit=requests|content-bytes, mode=local|exact, "
-                       "lease=, fail=local|open|closed, nodes=, "
+                       "unit=requests|content-bytes, mode=local|exact|leased, "
+                       "lease=, strict, fail=local|open|closed, nodes=, "
                        "stage=edge|client, shadow, each once", arg);
     return NGX_CONF_ERROR;
 }
@@ -392,7 +401,7 @@ ngx_http_sync_limit_finish(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
             ngx_str_set(&limit->name, "plan");
         }
 
-        return ngx_http_sync_limit_finish_plan(text);
+        return ngx_http_sync_limit_finish_plan(cf, limit, text);
     }
 
     if (text->key.len == 0 || (text->rate.len == 0
@@ -422,7 +431,8 @@ ngx_http_sync_limit_finish(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
 
 
 static char *
-ngx_http_sync_limit_finish_plan(ngx_http_sync_limit_text_t *text)
+ngx_http_sync_limit_finish_plan(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
+    ngx_http_sync_limit_text_t *text)
 {
     if (text->rate.len || text->burst.len || text->key.len || text->stage
         || text->concurrency.len || text->unit)
@@ -432,11 +442,7 @@ ngx_http_sync_limit_finish_plan(ngx_http_sync_limit_text_t *text)
                "\"stage\" do not go with it";
     }
 
-    if (text->lease.len) {
-        return "has a \"lease\", which is for \"concurrency\"";
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_sync_limit_finish_leased(cf, limit, text);
 }
 
 
@@ -444,6 +450,7 @@ static char *
 ngx_http_sync_limit_finish_rate(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
     ngx_http_sync_limit_text_t *text)
 {
+    char          *rv;
     u_char        *p;
     int64_t        burst;
     ngx_str_t     *s;
@@ -499,15 +506,28 @@ ngx_http_sync_limit_finish_rate(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
         return NGX_CONF_ERROR;
     }
 
-    if (limit->cost == NULL && limit->units > (uint64_t) burst) {
+    rv = ngx_http_sync_limit_finish_leased(cf, limit, text);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (limit->strict
+        && sync_gcra_strict(&limit->gcra, (int64_t) limit->lease * 1000)
+           != SYNC_OK)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"cost=%uL\" is over the burst of %L: no request "
-                           "would ever pass", limit->units, burst);
+                           "\"strict\" needs a \"burst\" above what \"rate\" "
+                           "gives in a \"lease\": make the burst larger or the "
+                           "lease, now %Mms, shorter", limit->lease);
         return NGX_CONF_ERROR;
     }
 
-    if (text->lease.len) {
-        return "has a \"lease\", which is for \"concurrency\"";
+    if (limit->cost == NULL && limit->units > limit->gcra.burst) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cost=%uL\" is over the burst of %uD: no request "
+                           "would ever pass", limit->units,
+                           limit->gcra.burst);
+        return NGX_CONF_ERROR;
     }
 
     if (!limit->named) {
@@ -515,16 +535,39 @@ ngx_http_sync_limit_finish_rate(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
     }
 
     limit->text.data = ngx_pnalloc(cf->pool, text->rate.len + text->key.len
-                                             + NGX_INT64_LEN
-                                             + sizeof("local   bytes"));
+                                             + 2 * NGX_INT64_LEN
+                                             + sizeof("leased    strict "
+                                                      "bytes"));
     if (limit->text.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    p = ngx_sprintf(limit->text.data, "%s %V %L %V%s",
-                    ngx_http_sync_limit_modes[limit->mode], &text->rate,
-                    burst, &text->key, limit->bytes ? " bytes" : "");
+    p = ngx_sprintf(limit->text.data, "%s %M %V %L %V%s%s",
+                    ngx_http_sync_limit_modes[limit->mode], limit->lease,
+                    &text->rate, burst, &text->key,
+                    limit->strict ? " strict" : "",
+                    limit->bytes ? " bytes" : "");
     limit->text.len = p - limit->text.data;
+
+    return NGX_CONF_OK;
+}
+
+
+/* What is leased, for how long. */
+
+static char *
+ngx_http_sync_limit_finish_leased(ngx_conf_t *cf,
+    ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text)
+{
+    if (limit->mode == NGX_HTTP_SYNC_LIMIT_MODE_LEASED) {
+        return ngx_http_sync_limit_finish_lease(cf, limit, text, 1000, 100,
+                                                60000);
+    }
+
+    if (text->lease.len || limit->strict) {
+        return "has a \"lease\" or is \"strict\", which is for "
+               "\"mode=leased\"";
+    }
 
     return NGX_CONF_OK;
 }
@@ -546,6 +589,11 @@ ngx_http_sync_limit_finish_places(ngx_conf_t *cf,
                            "is needed", &text->concurrency,
                            NGX_HTTP_SYNC_LIMIT_PLACES);
         return NGX_CONF_ERROR;
+    }
+
+    if (limit->mode == NGX_HTTP_SYNC_LIMIT_MODE_LEASED || limit->strict) {
+        return "has a \"concurrency\", which is counted \"mode=local\" or "
+               "\"mode=exact\"";
     }
 
     if (text->burst.len || text->unit || limit->cost || limit->units != 1) {

@@ -37,6 +37,7 @@ typedef struct {
     ngx_http_sync_limit_group_t  *asked;     /* the last one asked, also in
                                                 locations before */
     ngx_http_sync_limit_slot_t   *slots;     /* held, the last one first */
+    ngx_http_sync_limit_waiter_t  waiter;    /* for a lease */
     ngx_sync_store_t             *store;     /* that op waits for */
     ngx_sync_op_t                 op;
 } ngx_http_sync_limit_ctx_t;
@@ -157,6 +158,7 @@ ngx_http_sync_limit_cancel(ngx_http_sync_limit_ctx_t *lctx)
 {
     if (lctx != NULL) {
         ngx_sync_store_cancel(lctx->store, &lctx->op);
+        ngx_http_sync_limit_lease_cancel(&lctx->waiter);
         ngx_http_sync_limit_release(lctx);
     }
 }
@@ -231,6 +233,7 @@ ngx_http_sync_limit_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         }
 
         lctx->status = NGX_OK;
+        lctx->waiter.ctx = ctx;
         ctx->slots[step] = lctx;
 
         ngx_http_sync_op_init(ctx, &lctx->op);
@@ -360,6 +363,7 @@ ngx_http_sync_limit_next(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         g->asked = lctx->asked;
         lctx->asked = g;
         lctx->group = g;
+        lctx->waiter.tries = 0;
 
         return rc;
     }
@@ -409,6 +413,7 @@ ngx_http_sync_limit_was_asked(ngx_http_sync_limit_ctx_t *lctx,
 static ngx_int_t
 ngx_http_sync_limit_take(ngx_http_sync_limit_ctx_t *lctx)
 {
+    ngx_int_t                     rc;
     ngx_http_sync_limit_group_t  *g;
 
     g = lctx->group;
@@ -416,6 +421,20 @@ ngx_http_sync_limit_take(ngx_http_sync_limit_ctx_t *lctx)
     if (g->take.n == 0) {
         lctx->op.result = NGX_SYNC_STORE_OK;
         return NGX_OK;
+    }
+
+    if (g->leased) {
+        rc = ngx_http_sync_limit_lease_take(g, &lctx->waiter,
+                                            &lctx->op.result);
+        if (rc == NGX_AGAIN) {
+            lctx->state = NGX_HTTP_SYNC_LIMIT_TAKE;
+        }
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+
+        g->leased = 0;
     }
 
     lctx->store = g->store;
@@ -550,6 +569,11 @@ ngx_http_sync_limit_refund(ngx_http_sync_limit_ctx_t *lctx)
     lctx->taken = g->taken;
 
     if (g->take.n == 0) {
+        return NGX_OK;
+    }
+
+    if (g->leased) {
+        ngx_http_sync_limit_lease_refund(g);
         return NGX_OK;
     }
 

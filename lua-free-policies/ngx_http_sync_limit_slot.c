@@ -19,6 +19,8 @@ static void ngx_http_sync_limit_slot_renew(ngx_event_t *ev);
 static void ngx_http_sync_limit_slot_renewed(ngx_sync_op_t *op);
 static void ngx_http_sync_limit_slot_release(ngx_http_sync_limit_slot_t *slot);
 static void ngx_http_sync_limit_slot_released(ngx_sync_op_t *op);
+static void ngx_http_sync_limit_slot_end(ngx_event_t *ev);
+static void ngx_http_sync_limit_slot_destroy(ngx_http_sync_limit_slot_t *slot);
 
 
 ngx_http_sync_limit_slot_t *
@@ -35,17 +37,30 @@ ngx_http_sync_limit_slot_acquire(ngx_http_sync_ctx_t *ctx,
 
     slot = ngx_pcalloc(pool, sizeof(ngx_http_sync_limit_slot_t));
     if (slot == NULL) {
-        goto failed;
+        ngx_destroy_pool(pool);
+        return NULL;
     }
 
     slot->pool = pool;
+
+    slot->calls = ngx_create_pool(512, ngx_cycle->log);
+    if (slot->calls == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
     slot->store = store;
     slot->ctx = ctx;
 
     slot->op.handler = ngx_http_sync_limit_slot_acquired;
     slot->op.data = slot;
     slot->op.log = ngx_cycle->log;
-    slot->op.pool = pool;
+    slot->op.pool = slot->calls;
+
+    slot->release.handler = ngx_http_sync_limit_slot_released;
+    slot->release.data = slot;
+    slot->release.log = ngx_cycle->log;
+    slot->release.pool = pool;
 
     slot->slot.key.len = place->key.len;
     slot->slot.key.data = ngx_pstrdup(pool, &place->key);
@@ -55,13 +70,14 @@ ngx_http_sync_limit_slot_acquire(ngx_http_sync_ctx_t *ctx,
     if (slot->slot.key.data == NULL
         || sync_random(slot->slot.owner, NGX_SYNC_OWNER_LEN) != SYNC_OK)
     {
-        goto failed;
+        ngx_http_sync_limit_slot_destroy(slot);
+        return NULL;
     }
 
-    slot->renew.handler = ngx_http_sync_limit_slot_renew;
-    slot->renew.data = slot;
-    slot->renew.log = ngx_cycle->log;
-    slot->renew.cancelable = 1;
+    slot->event.handler = ngx_http_sync_limit_slot_renew;
+    slot->event.data = slot;
+    slot->event.log = ngx_cycle->log;
+    slot->event.cancelable = 1;
 
     if (store->ops->slot_acquire(store, &slot->op, &slot->slot) == NGX_AGAIN) {
         slot->busy = 1;
@@ -72,12 +88,6 @@ ngx_http_sync_limit_slot_acquire(ngx_http_sync_ctx_t *ctx,
     }
 
     return slot;
-
-failed:
-
-    ngx_destroy_pool(pool);
-
-    return NULL;
 }
 
 
@@ -105,7 +115,7 @@ static void
 ngx_http_sync_limit_slot_arm(ngx_http_sync_limit_slot_t *slot)
 {
     if (slot->result == NGX_SYNC_STORE_OK) {
-        ngx_add_timer(&slot->renew, slot->slot.lease / 3);
+        ngx_add_timer(&slot->event, slot->slot.lease / 3);
     }
 }
 
@@ -119,6 +129,10 @@ ngx_http_sync_limit_slot_renew(ngx_event_t *ev)
 
     slot = ev->data;
 
+    /* the answer before this one has long been read */
+
+    ngx_reset_pool(slot->calls);
+
     slot->op.handler = ngx_http_sync_limit_slot_renewed;
 
     if (slot->store->ops->slot_acquire(slot->store, &slot->op, &slot->slot)
@@ -128,7 +142,7 @@ ngx_http_sync_limit_slot_renew(ngx_event_t *ev)
         return;
     }
 
-    ngx_add_timer(&slot->renew, slot->slot.lease / 3);
+    ngx_add_timer(&slot->event, slot->slot.lease / 3);
 }
 
 
@@ -148,7 +162,7 @@ ngx_http_sync_limit_slot_renewed(ngx_sync_op_t *op)
         return;
     }
 
-    ngx_add_timer(&slot->renew, slot->slot.lease / 3);
+    ngx_add_timer(&slot->event, slot->slot.lease / 3);
 }
 
 
@@ -157,8 +171,8 @@ ngx_http_sync_limit_slot_leave(ngx_http_sync_limit_slot_t *slot)
 {
     slot->ctx = NULL;
 
-    if (slot->renew.timer_set) {
-        ngx_del_timer(&slot->renew);
+    if (slot->event.timer_set) {
+        ngx_del_timer(&slot->event);
     }
 
     if (slot->busy) {
@@ -175,19 +189,21 @@ ngx_http_sync_limit_slot_leave(ngx_http_sync_limit_slot_t *slot)
         return;
     }
 
-    ngx_destroy_pool(slot->pool);
+    /* perhaps within its own answer: not yet */
+
+    slot->event.handler = ngx_http_sync_limit_slot_end;
+    ngx_post_event(&slot->event, &ngx_posted_events);
 }
 
 
 static void
 ngx_http_sync_limit_slot_release(ngx_http_sync_limit_slot_t *slot)
 {
-    slot->op.handler = ngx_http_sync_limit_slot_released;
-
-    if (slot->store->ops->slot_release(slot->store, &slot->op, &slot->slot)
+    if (slot->store->ops->slot_release(slot->store, &slot->release,
+                                       &slot->slot)
         == NGX_OK)
     {
-        ngx_destroy_pool(slot->pool);
+        ngx_http_sync_limit_slot_released(&slot->release);
     }
 }
 
@@ -199,5 +215,21 @@ ngx_http_sync_limit_slot_released(ngx_sync_op_t *op)
 
     slot = op->data;
 
+    slot->event.handler = ngx_http_sync_limit_slot_end;
+    ngx_post_event(&slot->event, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_sync_limit_slot_end(ngx_event_t *ev)
+{
+    ngx_http_sync_limit_slot_destroy(ev->data);
+}
+
+
+static void
+ngx_http_sync_limit_slot_destroy(ngx_http_sync_limit_slot_t *slot)
+{
+    ngx_destroy_pool(slot->calls);
     ngx_destroy_pool(slot->pool);
 }

@@ -12,6 +12,7 @@
 
 
 #define SYNC_GCRA_SPAN   (INT64_MAX / 2)
+#define SYNC_GCRA_DAY    (INT64_C(24) * 3600 * 1000000)
 #define SYNC_GCRA_PER    (INT64_C(366) * 24 * 3600 * 1000000)
 #define SYNC_GCRA_FILL   (INT64_C(10) * SYNC_GCRA_PER)
 #define SYNC_GCRA_NEVER  -1
@@ -20,6 +21,7 @@
 static sync_rc_t sync_gcra_take_count(const sync_gcra_t *gcra,
     sync_gcra_state_t *state, int64_t now, uint32_t cost,
     sync_gcra_answer_t *answer);
+static int64_t sync_gcra_come(const sync_gcra_t *gcra, int64_t us);
 static void sync_gcra_add(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     int64_t parts);
 static int64_t sync_gcra_us(const sync_gcra_t *gcra, int64_t parts);
@@ -235,6 +237,77 @@ sync_gcra_refund(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     }
 
     state->part -= (uint32_t) parts;
+}
+
+
+uint64_t
+sync_gcra_unspent(const sync_gcra_t *gcra, sync_gcra_rest_t *rest,
+    uint64_t left, int64_t start, int64_t now)
+{
+    int64_t   owed;
+    uint64_t  kept;
+
+    if (gcra->window) {
+        return left;
+    }
+
+    /* what was kept back too much has come back since, too */
+
+    rest->parts -= sync_gcra_come(gcra, now - rest->at);
+    rest->at = now;
+
+    if (rest->parts < 0) {
+        rest->parts = 0;
+    }
+
+    owed = sync_gcra_come(gcra, now - start) - rest->parts;
+
+    if (owed <= 0) {
+        rest->parts = -owed;
+        return left;
+    }
+
+    kept = (uint64_t) ((owed - 1) / gcra->per + 1);
+
+    if (kept > left) {
+        rest->parts = 0;
+        return 0;
+    }
+
+    rest->parts = (int64_t) kept * gcra->per - owed;
+
+    return left - kept;
+}
+
+
+sync_rc_t
+sync_gcra_strict(sync_gcra_t *gcra, int64_t lease)
+{
+    int64_t  come;
+
+    if (gcra->window) {
+        return SYNC_OK;
+    }
+
+    come = (sync_gcra_come(gcra, lease) + gcra->per - 1) / gcra->per;
+
+    if (gcra->burst <= come) {
+        return SYNC_NO;
+    }
+
+    gcra->burst -= (uint32_t) come;
+    gcra->span = gcra->burst * gcra->per;
+
+    return SYNC_OK;
+}
+
+
+/* What comes in so long, in parts; at most that of a day, which is enough. */
+
+static int64_t
+sync_gcra_come(const sync_gcra_t *gcra, int64_t us)
+{
+    return (us < SYNC_GCRA_DAY ? us : SYNC_GCRA_DAY) * gcra->count;
 }
 
 

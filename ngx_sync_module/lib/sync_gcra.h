@@ -80,6 +80,29 @@ sync_rc_t sync_gcra_take(const sync_gcra_t *gcra, sync_gcra_state_t *state,
 void sync_gcra_refund(const sync_gcra_t *gcra, sync_gcra_state_t *state,
     uint32_t cost);
 
+/*
+ * Of tokens that were taken at start and are not spent: how many may be given
+ * back, so that what was spent, counted at the time it was taken, still keeps
+ * to the bucket.  Not those that have come back by themselves meanwhile; of a
+ * count, none have.  Whole tokens are kept back; what that is too much stands
+ * in rest, zeroed at first, and is taken into account the next time.
+ */
+
+typedef struct {
+    int64_t   parts;
+    int64_t   at;                    /* microseconds */
+} sync_gcra_rest_t;
+
+uint64_t sync_gcra_unspent(const sync_gcra_t *gcra, sync_gcra_rest_t *rest,
+    uint64_t left, int64_t start, int64_t now);
+
+/*
+ * Shrinks the burst by what comes in so many microseconds, so that tokens that
+ * are spent so much later than they were taken keep to the bucket as it was.
+ * NO: nothing would be left of it.  A count needs none of this.
+ */
+sync_rc_t sync_gcra_strict(sync_gcra_t *gcra, int64_t lease);
+
 /* The bucket is full, so the state need not be kept. */
 static inline int
 sync_gcra_idle(const sync_gcra_state_t *state, int64_t now)

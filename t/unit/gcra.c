@@ -22,6 +22,8 @@ static void test_refund(void);
 static void test_clock(void);
 static void test_extremes(void);
 static void test_count(void);
+static void test_unspent(void);
+static void test_leases(void);
 
 
 int
@@ -39,6 +41,8 @@ main(void)
     test_clock();
     test_extremes();
     test_count();
+    test_unspent();
+    test_leases();
 
     return done_testing();
 }
@@ -318,4 +322,293 @@ test_count(void)
     is_int(sync_gcra_count(&g, DAY, 4, &err), SYNC_OK, "made larger");
     is_int(sync_gcra_take(&g, &s, NOW - 5 * DAY, 2, &a), SYNC_OK,
            "there is more");
+}
+
+
+static void
+test_unspent(void)
+{
+    sync_gcra_t       g;
+    sync_error_t      err;
+    sync_gcra_rest_t  r;
+
+    is_int(sync_gcra_init(&g, 10, SECOND, 20, &err), SYNC_OK, "10/s");
+
+    memset(&r, 0, sizeof(r));
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW), 8, "all of it at once");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + 1), 7,
+           "what has begun to come is kept back");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + 2), 8,
+           "but once: there is a rest");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW + SECOND, NOW + SECOND + 1), 7,
+           "which time uses up");
+
+    memset(&r, 0, sizeof(r));
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + SECOND / 2), 3,
+           "half a second later");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + SECOND), 0,
+           "nothing is left of it");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + 1000 * DAY), 0, "nor ever");
+
+    is_int(sync_gcra_strict(&g, SECOND), SYNC_OK, "strict");
+    is_int(g.burst, 10, "takes a second's worth off the burst");
+    is_int(g.span / g.count, SECOND, "and off the span");
+    is_int(sync_gcra_strict(&g, SECOND), SYNC_NO, "nothing would be left");
+    is_int(g.burst, 10, "and nothing is changed");
+
+    is_int(sync_gcra_init(&g, 1, DAY, 20, &err), SYNC_OK, "1/d");
+    memset(&r, 0, sizeof(r));
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + SECOND), 7, "a slow one");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW + SECOND, NOW + 2 * SECOND), 8,
+           "keeps back one");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + SECOND * 3600), 8,
+           "for the rest of the day");
+
+    is_int(sync_gcra_count(&g, DAY, 20, &err), SYNC_OK, "a count");
+    is_int(sync_gcra_unspent(&g, &r, 8, NOW, NOW + DAY), 8,
+           "of it nothing comes back");
+    is_int(sync_gcra_strict(&g, SECOND), SYNC_OK, "so it is strict");
+    is_int(g.burst, 20, "as it is");
+}
+
+
+/*
+ * Workers that lease, against the bound: in any D at most burst + rate *
+ * (D + lease) are spent, whatever they do; strict, burst + rate * D.
+ */
+
+#define LEASE   SECOND
+#define WORKERS 4
+#define CHUNKS  256
+#define SPENDS  2000
+
+typedef struct {
+    sync_gcra_t        gcra;
+    sync_gcra_state_t  state;
+    int64_t            now;
+    int                decay;        /* as the limiter gives back */
+    sync_gcra_rest_t   rest[WORKERS];
+    int                n;            /* chunks that are held */
+    int                worker[CHUNKS];
+    uint64_t           left[CHUNKS];
+    int64_t            start[CHUNKS];
+    int                spends;
+    int64_t            when[SPENDS];
+    uint64_t           spent[SPENDS];
+} workers_t;
+
+
+static void
+begin(workers_t *w, int strict, int decay)
+{
+    memset(w, 0, sizeof(workers_t));
+
+    (void) sync_gcra_init(&w->gcra, 10, SECOND, 25, NULL);
+
+    if (strict) {
+        (void) sync_gcra_strict(&w->gcra, LEASE);
+    }
+
+    w->now = NOW;
+    w->decay = decay;
+}
+
+
+static void
+lease_take(workers_t *w, uint64_t wanted)
+{
+    sync_gcra_answer_t  a;
+
+    (void) sync_gcra_take(&w->gcra, &w->state, w->now, 0, &a);
+
+    if (a.remaining == 0 || w->n == CHUNKS) {
+        return;
+    }
+
+    w->left[w->n] = a.remaining < wanted ? a.remaining : wanted;
+    w->start[w->n] = w->now;
+    w->worker[w->n] = w->n % WORKERS;
+
+    (void) sync_gcra_take(&w->gcra, &w->state, w->now,
+                          (uint32_t) w->left[w->n], &a);
+    w->n++;
+}
+
+
+static void
+drop(workers_t *w, int i)
+{
+    w->n--;
+    w->left[i] = w->left[w->n];
+    w->start[i] = w->start[w->n];
+    w->worker[i] = w->worker[w->n];
+}
+
+
+static void
+lease_return(workers_t *w, int i)
+{
+    uint64_t  back;
+
+    back = w->left[i];
+
+    if (w->decay) {
+        back = sync_gcra_unspent(&w->gcra, &w->rest[w->worker[i]], back,
+                                 w->start[i], w->now);
+    }
+
+    sync_gcra_refund(&w->gcra, &w->state, (uint32_t) back);
+    drop(w, i);
+}
+
+
+static void
+spend(workers_t *w, int i, uint64_t n)
+{
+    if (w->spends < SPENDS) {
+        w->when[w->spends] = w->now;
+        w->spent[w->spends++] = n;
+        w->left[i] -= n;
+    }
+}
+
+
+/* The most that any interval is over burst + rate * (D + more), in tokens
+   that have begun; below 0: the nearest it came. */
+
+static int64_t
+over(const workers_t *w, uint32_t burst, int64_t more)
+{
+    int      i, k;
+    int64_t  sum, parts, most;
+
+    most = INT64_MIN;
+
+    for (i = 0; i < w->spends; i++) {
+        sum = 0;
+
+        for (k = i; k < w->spends; k++) {
+            sum += (int64_t) w->spent[k];
+
+            parts = (sum - burst) * w->gcra.per
+                    - (w->when[k] - w->when[i] + more) * w->gcra.count;
+            most = parts > most ? parts : most;
+        }
+    }
+
+    return most > 0 ? (most - 1) / w->gcra.per + 1 : most / w->gcra.per;
+}
+
+
+/*
+ * Workers take all there is; some of them, as long as there are rounds, give
+ * it back shortly before its lease is over and take it anew, so that it never
+ * grows old; then all is spent at once.
+ */
+
+static void
+hoard(workers_t *w, int rounds)
+{
+    int  i, round;
+
+    for (round = 0; round < rounds; round++, w->now += LEASE - 1) {
+
+        lease_take(w, UINT32_MAX);
+
+        for (i = w->n - 1; i-- > 0; /* void */ ) {
+            lease_return(w, i);
+            lease_take(w, UINT32_MAX);
+        }
+    }
+
+    lease_take(w, UINT32_MAX);
+
+    for (i = 0; i < w->n; i++) {
+        if (w->now - w->start[i] < LEASE) {
+            spend(w, i, w->left[i]);
+        }
+    }
+}
+
+
+static void
+roam(workers_t *w, unsigned seed)
+{
+    int  i;
+
+    srand(seed);
+
+    while (w->spends < SPENDS / 2) {
+
+        w->now += rand() % (LEASE / 6);
+
+        for (i = w->n; i-- > 0; /* void */ ) {
+            if (w->now - w->start[i] >= LEASE || w->left[i] == 0) {
+                drop(w, i);
+            }
+        }
+
+        lease_take(w, 1 + rand() % 12);
+
+        if (w->n == 0) {
+            continue;
+        }
+
+        i = rand() % w->n;
+
+        if (rand() % 3 == 0) {
+            lease_return(w, i);
+
+        } else if (rand() % 4 == 0) {
+
+            for (i = 0; i < w->n; i++) {
+                spend(w, i, w->left[i]);
+            }
+
+        } else {
+            spend(w, i, 1 + rand() % w->left[i]);
+        }
+    }
+}
+
+
+static void
+test_leases(void)
+{
+    int64_t           o, worst;
+    unsigned          seed;
+    static workers_t  w;
+
+    begin(&w, 0, 1);
+    hoard(&w, 1);
+    o = over(&w, 25, LEASE);
+    ok(o <= 0 && o > -2, "hoarded, then spent: up to the bound (%lld)",
+       (long long) o);
+    ok(over(&w, 25, 0) > 0, "which is over the limit itself");
+
+    begin(&w, 1, 1);
+    hoard(&w, 1);
+    o = over(&w, 25, 0);
+    ok(o <= 0 && o > -2, "strict: up to the limit (%lld)", (long long) o);
+
+    begin(&w, 0, 1);
+    hoard(&w, 6);
+    ok(over(&w, 25, LEASE) <= 0, "given back and taken anew: within it");
+
+    begin(&w, 0, 0);
+    hoard(&w, 6);
+    o = over(&w, 25, LEASE);
+    ok(o > 0, "but whole, at any age: over it by %lld", (long long) o);
+
+    worst = INT64_MIN;
+
+    for (seed = 1; seed <= 20; seed++) {
+        begin(&w, 0, 1);
+        roam(&w, seed);
+        o = over(&w, 25, LEASE);
+        worst = o > worst ? o : worst;
+    }
+
+    ok(worst <= 0, "whatever the workers do: within it (%lld)",
+       (long long) worst);
 }
