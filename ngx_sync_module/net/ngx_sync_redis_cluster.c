@@ -606,7 +606,7 @@ ngx_sync_redis_cluster_greet(ngx_sync_redis_conn_t *conn)
         tag.len = ngx_sync_redis_mark_tag(text, i) - text;
 
         if (ns->slots[ngx_sync_redis_slot(&tag)] == node) {
-            ngx_sync_redis_look(conn, i);
+            ngx_sync_redis_greet_mark(conn, i);
         }
     }
 }

@@ -277,8 +277,8 @@ ngx_sync_redis_conn_greet(ngx_sync_redis_conn_t *conn)
     conn->ngreeting = 0;
 
     if (server->password.len) {
-        n = 0;
-        ngx_str_set(&args[n++], "AUTH");
+        ngx_str_set(&args[0], "AUTH");
+        n = 1;
 
         if (server->user.len) {
             args[n++] = server->user;

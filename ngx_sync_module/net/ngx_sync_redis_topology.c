@@ -168,12 +168,12 @@ void
 ngx_sync_redis_greet(ngx_sync_redis_conn_t *conn)
 {
     ngx_sync_redis_probe(conn);
-    ngx_sync_redis_look(conn, 0);
+    ngx_sync_redis_greet_mark(conn, 0);
 }
 
 
 void
-ngx_sync_redis_look(ngx_sync_redis_conn_t *conn, ngx_uint_t i)
+ngx_sync_redis_greet_mark(ngx_sync_redis_conn_t *conn, ngx_uint_t i)
 {
     ngx_sync_redis_t      *redis;
     ngx_sync_redis_cmd_t  *cmd;

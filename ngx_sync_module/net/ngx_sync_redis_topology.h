@@ -97,7 +97,7 @@ void ngx_sync_redis_target_cancel(ngx_sync_redis_target_t *target);
 
 /* INFO, and what it says refuses the server or warns; a look at a mark. */
 void ngx_sync_redis_probe(ngx_sync_redis_conn_t *conn);
-void ngx_sync_redis_look(ngx_sync_redis_conn_t *conn, ngx_uint_t i);
+void ngx_sync_redis_greet_mark(ngx_sync_redis_conn_t *conn, ngx_uint_t i);
 
 /* hooks->greet: both, for a server that has all. */
 void ngx_sync_redis_greet(ngx_sync_redis_conn_t *conn);

@@ -955,7 +955,7 @@ ngx_sync_redis_url_check(ngx_conf_t *cf, ngx_sync_redis_url_t *url,
     ngx_uint_t               i;
     ngx_sync_redis_place_t  *place;
 
-    /* "resolver off" is a resolver without connections */
+    /* where http has no resolver, its dummy has no connections */
 
     if (!url->named || (resolver && resolver->connections.nelts)) {
         return NGX_OK;

@@ -489,20 +489,26 @@ sub connect {
 sub try {
     my ($self, @command) = @_;
 
-    # one connection per process: a fork has its own
+    # one connection per process: a fork has its own; and a new one where the
+    # server has closed it, as it does when a failover changes its role
 
-    my $c = $self->{conn};
+    for (0, 1) {
+        my $new = $_;
+        my $c = $self->{conn};
 
-    if (!$c || $self->{conn_pid} != $$ || $c->{broken}) {
-        $c = eval { $self->connect } or return (undef, "$@");
-        @$self{qw(conn conn_pid)} = ($c, $$);
+        if ($new || !$c || $self->{conn_pid} != $$ || $c->{broken}) {
+            $c = eval { $self->connect } or return (undef, "$@");
+            @$self{qw(conn conn_pid)} = ($c, $$);
+            $new = 1;
+        }
+
+        my $value = eval { $c->cmd(@command) };
+
+        return ($value, undef) if !$@;
+        next if !$new && $@ eq "closed\n";
+
+        return (undef, $@ =~ s/ at \S+ line \d+\.\n\z//r);
     }
-
-    my $value = eval { $c->cmd(@command) };
-
-    return (undef, $@ =~ s/ at \S+ line \d+\.\n\z//r) if $@;
-
-    return ($value, undef);
 }
 
 
