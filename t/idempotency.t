@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Idempotency on shared memory: the tables of states and outcomes, one policy
-# alone in front of an upstream.
+# Idempotency: the tables of states and outcomes, one policy alone in front of
+# an upstream.  On shared memory, or on the store that another file names.
 
 use strict;
 use warnings;
@@ -9,7 +9,10 @@ use warnings;
 use lib 't/lib';
 use Test::Sync;
 
+our $store;
+
 my $t = Test::Sync->new(workers => 2);
+my $conf = $store || '';
 
 $t->write('master.key', 'c4n4ry-master-secret-0123456789');
 $t->canary('c4n4ry-master-secret-0123456789');
@@ -53,7 +56,7 @@ $t->peer_stop('gone');
 
 $t->peer(both => sub { return { never => 1 } });
 
-$t->http(<<'CONF');
+$t->http("    $conf\n" . <<'CONF');
     sync_secret file:%%TESTDIR%%/master.key;
 
     proxy_http_version          1.1;
