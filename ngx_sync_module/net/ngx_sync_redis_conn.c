@@ -23,8 +23,9 @@
 #define NGX_SYNC_REDIS_RETRY_MAX   2000      /* and the last */
 #define NGX_SYNC_REDIS_RETRY_LOG   64        /* attempts between two lines */
 
-/* Once it failed twice in a row it is down: what is not patient is refused. */
-#define NGX_SYNC_REDIS_DOWN        2
+/* Once it failed so often in a row, which takes a tenth of a second, it is
+   down: what is not patient is refused. */
+#define NGX_SYNC_REDIS_DOWN        4
 
 /* A connection that says nothing for so many timeouts is given up. */
 #define NGX_SYNC_REDIS_SILENT      3
