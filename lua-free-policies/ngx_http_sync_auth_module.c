@@ -208,6 +208,23 @@ ngx_http_sync_auth_bearer(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     static ngx_str_t  name = ngx_string("authorization");
 
+    static const uint32_t  b64token[] = {
+        0x00000000,
+                    /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
+        0x03ffe800, /* 0000 0011 1111 1111  1110 1000 0000 0000 */
+
+                    /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
+        0x87fffffe, /* 1000 0111 1111 1111  1111 1111 1111 1110 */
+
+                    /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
+        0x47fffffe, /* 0100 0111 1111 1111  1111 1111 1111 1110 */
+
+        0x00000000,
+        0x00000000,
+        0x00000000,
+        0x00000000
+    };
+
     h = ngx_http_sync_header_in(r, &name, &lines);
 
     if (h == NULL) {
@@ -240,11 +257,7 @@ ngx_http_sync_auth_bearer(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     /* b64token; that what is in it is a JWT is for others to see */
 
-    while (p < last
-           && ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')
-               || (*p >= '0' && *p <= '9') || *p == '-' || *p == '.'
-               || *p == '_' || *p == '~' || *p == '+' || *p == '/'))
-    {
+    while (p < last && b64token[*p >> 5] & (1U << (*p & 0x1f))) {
         p++;
     }
 

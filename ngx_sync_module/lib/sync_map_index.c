@@ -148,10 +148,11 @@ sync_map_index_hash(sync_str_t name)
         return 0;
     }
 
-    h = (uint32_t) name.len * 0x9e3779b1u;
-    h ^= name.data[0] * 0x85ebca6bu;
-    h ^= name.data[name.len / 2] * 0xc2b2ae35u;
-    h ^= name.data[name.len - 1] * 0x27d4eb2fu;
+    h = (uint32_t) name.len + ((uint32_t) name.data[0] << 8)
+        + ((uint32_t) name.data[name.len / 2] << 16)
+        + ((uint32_t) name.data[name.len - 1] << 24);
 
-    return h ^ (h >> 15);
+    /* the upper half of a product depends on all that went in */
+
+    return (uint32_t) ((h * (uint64_t) 0x9e3779b97f4a7c15) >> 32);
 }
