@@ -22,7 +22,7 @@ use Test::More;
 my $root = Demo::Stage::root();
 my $stage = Demo::Stage->new;
 my $dir = $stage->{dir};
-my %known = map { $_ => 1 } 'json', 'sh', 'sh debug', 'text', 'c policy',
+my %known = map { $_ => 1 } qw(xml soap csv form), 'json', 'sh', 'sh debug', 'text', 'c policy',
                           'console';
 
 $stage->write('sync/login.jwks',

@@ -1,6 +1,6 @@
 
 /*
- * What all readers and writers of formats need.
+ * Formats by their names, and what all readers and writers need.
  */
 
 
@@ -11,6 +11,178 @@
 #define SYNC_FORMAT_NODES  1000000
 #define SYNC_FORMAT_DEPTH  128
 #define SYNC_FORMAT_BYTES  64            /* of text, for one of work */
+
+
+/*
+ * sent: the media type with its parameters; types: what is taken, and what may
+ * end so.
+ */
+
+typedef struct {
+    const char  *name;
+    const char  *sent;
+    const char  *types[3];
+    const char  *suffix;
+} sync_format_word_t;
+
+
+static const sync_format_word_t  sync_format_words[] = {
+
+    { "json", "application/json",
+      { "application/json" }, "+json" },
+
+    { "form", "application/x-www-form-urlencoded",
+      { "application/x-www-form-urlencoded" }, NULL },
+
+    { "xml", "application/xml",
+      { "application/xml", "text/xml" }, "+xml" },
+
+    { "soap-1.1", "text/xml; charset=utf-8",
+      { "text/xml" }, NULL },
+
+    { "soap-1.2", "application/soap+xml; charset=utf-8",
+      { "application/soap+xml" }, NULL },
+
+    { "csv", "text/csv",
+      { "text/csv" }, NULL },
+
+    { "odata-v2", "application/json",
+      { "application/json" }, "+json" },
+
+    { "odata-v4", "application/json",
+      { "application/json" }, "+json" },
+
+    { "json-rpc", "application/json",
+      { "application/json", "application/json-rpc",
+        "application/jsonrequest" }, NULL }
+};
+
+
+static sync_str_t sync_format_str(const char *s);
+
+
+sync_rc_t
+sync_format_read(sync_format_e format, sync_arena_t *arena, sync_str_t text,
+    const sync_format_limits_t *limits, sync_str_t *json, sync_error_t *err)
+{
+    switch (format) {
+
+    case SYNC_FORMAT_FORM:
+        return sync_form_read(arena, text, limits, json, err);
+
+    case SYNC_FORMAT_XML:
+        return sync_xml_read(arena, text, limits, json, err);
+
+    case SYNC_FORMAT_SOAP_11:
+        return sync_soap_read(SYNC_SOAP_11, arena, text, limits, json, err);
+
+    case SYNC_FORMAT_SOAP_12:
+        return sync_soap_read(SYNC_SOAP_12, arena, text, limits, json, err);
+
+    case SYNC_FORMAT_CSV:
+        return sync_csv_read(arena, text, limits, json, err);
+
+    default:
+        *json = text;
+        return SYNC_OK;
+    }
+}
+
+
+sync_rc_t
+sync_format_write(sync_format_e format, const sync_json_t *json, uint32_t n,
+    sync_arena_t *arena, size_t max, sync_str_t *text, sync_error_t *err)
+{
+    switch (format) {
+
+    case SYNC_FORMAT_FORM:
+        return sync_form_write(json, n, arena, max, text, err);
+
+    case SYNC_FORMAT_XML:
+        return sync_xml_write(json, n, arena, max, text, err);
+
+    case SYNC_FORMAT_SOAP_11:
+        return sync_soap_write(SYNC_SOAP_11, json, n, arena, max, text, err);
+
+    case SYNC_FORMAT_SOAP_12:
+        return sync_soap_write(SYNC_SOAP_12, json, n, arena, max, text, err);
+
+    case SYNC_FORMAT_CSV:
+        return sync_csv_write(json, n, arena, max, text, err);
+
+    default:
+        *text = sync_json_raw(json, n);
+        return SYNC_OK;
+    }
+}
+
+
+sync_format_e
+sync_format_by_name(sync_str_t name)
+{
+    unsigned  i;
+
+    for (i = 0; i < SYNC_FORMATS; i++) {
+        if (sync_str_is(name, sync_format_words[i].name)) {
+            break;
+        }
+    }
+
+    return (sync_format_e) i;
+}
+
+
+sync_str_t
+sync_format_name(sync_format_e format)
+{
+    return sync_format_str(sync_format_words[format].name);
+}
+
+
+sync_str_t
+sync_format_media(sync_format_e format)
+{
+    return sync_format_str(sync_format_words[format].sent);
+}
+
+
+int
+sync_format_takes(sync_format_e format, sync_str_t type)
+{
+    size_t                     i, len;
+    const sync_format_word_t  *word;
+
+    word = &sync_format_words[format];
+
+    for (i = 0; i < sizeof(word->types) / sizeof(word->types[0]); i++) {
+        if (word->types[i] && sync_str_is(type, word->types[i])) {
+            return 1;
+        }
+    }
+
+    if (word->suffix == NULL) {
+        return 0;
+    }
+
+    len = strlen(word->suffix);
+
+    return type.len > len
+           && memcmp(type.data + type.len - len, word->suffix, len) == 0;
+}
+
+
+int
+sync_format_is_json(sync_format_e format)
+{
+    return format == SYNC_FORMAT_JSON || format >= SYNC_FORMAT_ODATA_V2;
+}
+
+
+static sync_str_t
+sync_format_str(const char *s)
+{
+    return (sync_str_t) { strlen(s), (unsigned char *) (uintptr_t) s };
+}
 
 
 sync_rc_t

@@ -105,6 +105,68 @@ sync_rc_t sync_soap_write(sync_soap_e version, const sync_json_t *json,
     sync_error_t *err);
 
 
+/* Reads and writes a format by its name; JSON-RPC and OData are JSON. */
+
+sync_rc_t sync_format_read(sync_format_e format, sync_arena_t *arena,
+    sync_str_t text, const sync_format_limits_t *limits, sync_str_t *json,
+    sync_error_t *err);
+sync_rc_t sync_format_write(sync_format_e format, const sync_json_t *json,
+    uint32_t n, sync_arena_t *arena, size_t max, sync_str_t *text,
+    sync_error_t *err);
+
+/* "soap-1.1"; SYNC_FORMATS: there is none of that name. */
+sync_format_e sync_format_by_name(sync_str_t name);
+sync_str_t sync_format_name(sync_format_e format);
+
+/* The media type that a format is sent as, with its parameters. */
+sync_str_t sync_format_media(sync_format_e format);
+/* May a text of that type, lower case and without parameters, be of it? */
+int sync_format_takes(sync_format_e format, sync_str_t type);
+/* Is a text of that format JSON as it stands? */
+int sync_format_is_json(sync_format_e format);
+
+
+/*
+ * What an answer says, wherever its format says it: a Fault of SOAP, an
+ * "error" of JSON-RPC, the error document of OData.
+ */
+
+typedef enum {
+    SYNC_ANSWER_FAILED = 0,              /* the status of HTTP knows more */
+    SYNC_ANSWER_REFUSED,                 /* for good: the sender's fault */
+    SYNC_ANSWER_BROKEN,                  /* the receiver's fault */
+    SYNC_ANSWER_STRANGE                  /* not an answer of that format */
+} sync_answer_e;
+
+typedef struct {
+    sync_answer_e  kind;
+    sync_str_t     code;                 /* the target's own, or empty */
+    sync_str_t     message;
+} sync_answer_error_t;
+
+/*
+ * OK: *root is the payload of the answer; NO: it is an error, *error is
+ * filled; FAULT: no memory.  json is what sync_format_read() made.
+ */
+sync_rc_t sync_format_answer(sync_format_e format, const sync_json_t *json,
+    sync_arena_t *arena, uint32_t *root, sync_answer_error_t *error);
+
+
+/* JSON-RPC 2.0.  params and result are JSON text; id is a string. */
+
+sync_rc_t sync_rpc_request(sync_arena_t *arena, sync_str_t method,
+    sync_str_t params, sync_str_t id, size_t max, sync_str_t *text);
+/* id: the raw JSON text that the request had. */
+sync_rc_t sync_rpc_result(sync_arena_t *arena, sync_str_t result,
+    sync_str_t id, size_t max, sync_str_t *text);
+/*
+ * The parts of a request; *params is SYNC_JSON_NONE where there are none.
+ * NO: it is none, err says why.
+ */
+sync_rc_t sync_rpc_parse(const sync_json_t *json, uint32_t *params,
+    uint32_t *id, sync_error_t *err);
+
+
 /* For readers and writers. */
 
 /* The limits with defaults filled in; charges the text, or NO. */
