@@ -16,12 +16,13 @@
 #define SYNC_DOC_H_INCLUDED_
 
 
-#include "sync_json.h"
+#include "sync_format.h"
 
 
 #define SYNC_DOC_EXTENDS  8              /* templates in a chain, at most */
 #define SYNC_DOC_NONE     ((uint32_t) -1)
 #define SYNC_DOC_AUDIENCES  16           /* of an issuer, at most */
+#define SYNC_DOC_NAMES    64             /* that are lists, at most */
 
 
 /* Canonical entities and what is done to them. */
@@ -219,14 +220,11 @@ sync_rc_t sync_doc_limit_at(const sync_doc_t *doc, uint32_t plan, uint32_t i,
 
 #define SYNC_DOC_CANONICAL  0
 
-typedef enum {
-    SYNC_FORMAT_JSON = 0,
-    SYNC_FORMAT_ODATA_V2
-} sync_doc_format_e;
-
 typedef struct {
     sync_str_t         name;
-    sync_doc_format_e  format;
+    sync_format_e      format;
+    sync_doc_list_t    media_types;      /* lower case; none: the format's */
+    sync_doc_list_t    lists;            /* names that are always lists */
     sync_str_t         maps[SYNC_ENTITIES];  /* library paths, or empty: its
                                                 words are canonical */
 } sync_doc_source_t;
@@ -268,7 +266,8 @@ typedef struct {
     sync_str_t               host;       /* default: upstream */
     sync_str_t               path;       /* "/base", or empty; no last "/" */
     sync_str_t               tls_name;   /* default: host without its port */
-    sync_doc_format_e        format;
+    sync_format_e            format;
+    sync_doc_list_t          lists;      /* names that are always lists */
 
     /* Headers let through besides our own, lower case. */
     sync_doc_list_t          request_headers;
@@ -293,6 +292,9 @@ typedef struct {
 typedef struct {
     sync_str_t  method;                  /* upper case */
     sync_str_t  code;                    /* for sync_template_render() */
+    sync_str_t  action;                  /* of SOAP; the method of JSON-RPC */
+    sync_str_t  body;                    /* JSON for sync_body_render(), or
+                                            empty: what the map makes */
     unsigned    if_match:1;              /* If-Match is required */
 } sync_doc_operation_t;
 

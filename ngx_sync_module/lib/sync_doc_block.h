@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   2
+#define SYNC_DOC_VERSION   3
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -87,11 +87,15 @@ typedef struct {
     sync_doc_ref_t  name;
     uint32_t        format;
     uint32_t        unused;
+    sync_doc_ref_t  media_types;
+    sync_doc_ref_t  lists;
     sync_doc_ref_t  maps[SYNC_ENTITIES];
 } sync_doc_source_rec_t;
 
 typedef struct {
     sync_doc_ref_t  code;                /* n 0: not known */
+    sync_doc_ref_t  action;
+    sync_doc_ref_t  body;
     uint32_t        if_match;
     uint32_t        unused;
 } sync_doc_operation_rec_t;
@@ -111,6 +115,7 @@ typedef struct {
     sync_doc_ref_t  tls_name;
     sync_doc_ref_t  request_headers;
     sync_doc_ref_t  response_headers;
+    sync_doc_ref_t  lists;
     sync_doc_ref_t  user;
     sync_doc_ref_t  password;
     sync_doc_ref_t  key_header;

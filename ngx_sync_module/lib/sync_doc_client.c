@@ -57,6 +57,8 @@ static sync_rc_t sync_doc_set_concurrency(sync_doc_compile_t *c,
 
 static sync_rc_t sync_doc_source_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_set_media(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_maps(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_map_item(sync_doc_compile_t *c, sync_str_t name,
@@ -78,16 +80,18 @@ static sync_rc_t sync_doc_allowed_op(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
 
 
-/* A client speaks JSON; what wraps it is a map's matter. */
+/* A client does not speak OData; what wraps its JSON is a map's matter. */
 
 static const sync_doc_word_t  sync_doc_source_format_words[] = {
     { "json",           SYNC_FORMAT_JSON, 0 },
+    { "form",           SYNC_FORMAT_FORM, 0 },
+    { "xml",            SYNC_FORMAT_XML, 0 },
+    { "soap-1.1",       SYNC_FORMAT_SOAP_11, 0 },
+    { "soap-1.2",       SYNC_FORMAT_SOAP_12, 0 },
+    { "csv",            SYNC_FORMAT_CSV, 0 },
+    { "json-rpc",       SYNC_FORMAT_JSON_RPC, 0 },
     { "odata-v2",       0, 1 },
     { "odata-v4",       0, 1 },
-    { "json-rpc",       0, 1 },
-    { "xml",            0, 1 },
-    { "soap-1.1",       0, 1 },
-    { "soap-1.2",       0, 1 },
     { NULL,             0, 0 }
 };
 
@@ -112,6 +116,14 @@ static const sync_doc_words_t  sync_doc_ops = {
     "operation", sync_doc_op_words
 };
 
+
+const sync_doc_list_of_t  sync_doc_names_list = {
+    sync_doc_set_text, NULL, 0, SYNC_DOC_NAMES
+};
+
+static const sync_doc_list_of_t  sync_doc_media_list = {
+    sync_doc_set_media, NULL, 0, 16
+};
 
 static const sync_doc_list_of_t  sync_doc_secret_list = {
     sync_doc_set_secret, NULL, 0, 0
@@ -158,6 +170,12 @@ static const sync_doc_member_t  sync_doc_source_table[] = {
     { "format", SYNC_DOC_STRING, 0, sync_doc_set_word,
       offsetof(sync_doc_source_rec_t, format),
       &sync_doc_source_formats },
+
+    { "media_types", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      offsetof(sync_doc_source_rec_t, media_types), &sync_doc_media_list },
+
+    { "lists", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      offsetof(sync_doc_source_rec_t, lists), &sync_doc_names_list },
 
     { "maps", SYNC_DOC_OBJECT, SYNC_DOC_REQUIRED, sync_doc_set_maps, 0, NULL },
 
@@ -509,6 +527,57 @@ sync_doc_source_item(sync_doc_compile_t *c, sync_str_t name,
     }
 
     return rc;
+}
+
+
+/* RFC 9110, section 8.3.1, without parameters; kept in lower case. */
+
+static sync_rc_t
+sync_doc_set_media(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    size_t          i, slashes;
+    sync_str_t      s;
+    unsigned char   ch;
+
+    s = sync_strdup(c->arena, sync_value_str(v));
+    if (s.data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    slashes = 0;
+
+    for (i = 0; i < s.len; i++) {
+        ch = s.data[i];
+
+        if (ch >= 'A' && ch <= 'Z') {
+            s.data[i] = (unsigned char) (ch | 0x20);
+            continue;
+        }
+
+        if (ch == '/') {
+            slashes++;
+            continue;
+        }
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')
+              || (ch && strchr("!#$&^_.+-", ch))))
+        {
+            slashes = 0;
+            break;
+        }
+    }
+
+    if (slashes != 1 || s.data[0] == '/' || s.data[s.len - 1] == '/'
+        || s.len > SYNC_DOC_TEXT)
+    {
+        return sync_doc_refuse(c, "value", "is not a media type like "
+                               "\"application/json\", without parameters");
+    }
+
+    return sync_doc_string(c, s, (sync_doc_ref_t *)
+                                 (void *) ((unsigned char *) rec
+                                           + m->offset));
 }
 
 

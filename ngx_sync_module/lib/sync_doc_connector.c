@@ -9,15 +9,6 @@
 #include "sync_template.h"
 
 
-/* One operation while it is read. */
-
-typedef struct {
-    sync_doc_operation_rec_t  rec;
-    sync_op_e                 op;
-    unsigned                  uses;      /* of the template */
-    unsigned                  post:1;
-} sync_doc_op_fill_t;
-
 /*
  * A connector while it is read: what its templates use is judged against its
  * idempotency, whichever of the two was read first.
@@ -59,10 +50,6 @@ static sync_rc_t sync_doc_entity_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
 static sync_rc_t sync_doc_set_operation(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
-static sync_rc_t sync_doc_set_request(sync_doc_compile_t *c,
-    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
-static sync_rc_t sync_doc_request_fits(sync_doc_compile_t *c,
-    sync_doc_op_fill_t *fill, sync_str_t method);
 
 
 /*
@@ -106,12 +93,14 @@ static const sync_doc_list_of_t  sync_doc_header_list = {
 
 static const sync_doc_word_t  sync_doc_format_words[] = {
     { "json",           SYNC_FORMAT_JSON, 0 },
+    { "form",           SYNC_FORMAT_FORM, 0 },
+    { "xml",            SYNC_FORMAT_XML, 0 },
+    { "soap-1.1",       SYNC_FORMAT_SOAP_11, 0 },
+    { "soap-1.2",       SYNC_FORMAT_SOAP_12, 0 },
+    { "csv",            SYNC_FORMAT_CSV, 0 },
     { "odata-v2",       SYNC_FORMAT_ODATA_V2, 0 },
-    { "odata-v4",       0, 1 },
-    { "json-rpc",       0, 1 },
-    { "xml",            0, 1 },
-    { "soap-1.1",       0, 1 },
-    { "soap-1.2",       0, 1 },
+    { "odata-v4",       SYNC_FORMAT_ODATA_V4, 0 },
+    { "json-rpc",       SYNC_FORMAT_JSON_RPC, 0 },
     { NULL,             0, 0 }
 };
 
@@ -140,17 +129,6 @@ static const sync_doc_word_t  sync_doc_unknown_words[] = {
 
 static const sync_doc_words_t  sync_doc_unknowns = {
     "on_unknown", sync_doc_unknown_words
-};
-
-
-static const sync_doc_word_t  sync_doc_if_match_words[] = {
-    { "optional",       0, 0 },
-    { "required",       1, 0 },
-    { NULL,             0, 0 }
-};
-
-static const sync_doc_words_t  sync_doc_if_match = {
-    "if_match", sync_doc_if_match_words
 };
 
 
@@ -255,6 +233,9 @@ static const sync_doc_member_t  sync_doc_connector_table[] = {
     { "format", SYNC_DOC_STRING, 0, sync_doc_set_word,
       sync_doc_in(format), &sync_doc_formats },
 
+    { "lists", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      sync_doc_in(lists), &sync_doc_names_list },
+
     { "headers", SYNC_DOC_OBJECT, 0, sync_doc_set_object, 0,
       sync_doc_headers_table },
 
@@ -292,56 +273,6 @@ static const sync_doc_member_t  sync_doc_entity_table[] = {
     sync_doc_later("find"),
 
     sync_doc_last
-};
-
-
-static const sync_doc_member_t  sync_doc_operation_table[] = {
-
-    { "request", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_request, 0,
-      NULL },
-
-    { "if_match", SYNC_DOC_STRING, 0, sync_doc_set_word,
-      offsetof(sync_doc_op_fill_t, rec.if_match), &sync_doc_if_match },
-
-    sync_doc_later("action"),
-    sync_doc_later("items"),
-    sync_doc_later("next"),
-    sync_doc_later("query"),
-    sync_doc_later("hit"),
-
-    sync_doc_last
-};
-
-
-/* What a template must and may ask for, by operation. */
-
-typedef struct {
-    unsigned     get:1;                  /* sent as GET, others never are */
-    unsigned     one_of;                 /* at least one of these */
-    unsigned     may;
-    const char  *why;
-} sync_doc_op_rule_t;
-
-static const sync_doc_op_rule_t  sync_doc_op_rules[] = {
-
-    { 0, 0, SYNC_TEMPLATE_KEY|SYNC_TEMPLATE_PAYLOAD,
-      "what is created has no {id} yet" },
-
-    { 1, SYNC_TEMPLATE_ID, SYNC_TEMPLATE_ID,
-      "a read asks by {id} and by nothing else" },
-
-    { 0, SYNC_TEMPLATE_ID|SYNC_TEMPLATE_PAYLOAD,
-      SYNC_TEMPLATE_ID|SYNC_TEMPLATE_KEY|SYNC_TEMPLATE_PAYLOAD,
-      "what is replaced is named by {id} or {/pointer}" },
-
-    { 0, SYNC_TEMPLATE_ID|SYNC_TEMPLATE_PAYLOAD,
-      SYNC_TEMPLATE_ID|SYNC_TEMPLATE_KEY|SYNC_TEMPLATE_PAYLOAD,
-      "what is updated is named by {id} or {/pointer}" },
-
-    { 0, SYNC_TEMPLATE_ID, SYNC_TEMPLATE_ID,
-      "what is deleted is named by {id} and by nothing else" },
-
-    { 1, 0, 0, "a list has no placeholders" }
 };
 
 
@@ -729,122 +660,16 @@ static sync_rc_t
 sync_doc_set_operation(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    int                         path;
+    int                         post;
     sync_rc_t                   rc;
-    sync_doc_op_fill_t          op;
     sync_doc_connector_fill_t  *fill = rec;
 
-    memset(&op, 0, sizeof(op));
-    op.op = (sync_op_e) m->offset;
+    rc = sync_doc_read_operation(c, v, (sync_op_e) m->offset, &fill->rec,
+                                 &fill->entity.ops[m->offset], &post);
 
-    if (sync_value_type(v) == SYNC_VALUE_OBJECT) {
-        rc = sync_doc_walk(c, v, sync_doc_operation_table, &op);
-
-    } else if (sync_value_type(v) == SYNC_VALUE_STRING) {
-        rc = sync_doc_set_request(c, v, NULL, &op);
-
-    } else {
-        rc = sync_doc_refuse(c, "type", "should be a request like \"POST "
-                             "/orders\" or an object with one");
-    }
-
-    if (rc != SYNC_OK) {
-        return rc;
-    }
-
-    if (sync_value_get(v, "if_match") && op.op != SYNC_OP_REPLACE
-        && op.op != SYNC_OP_UPDATE && op.op != SYNC_OP_DELETE)
-    {
-        return sync_doc_refuse_at(c, "if_match", "value", "belongs to replace, "
-                                  "update and delete");
-    }
-
-    /* idempotency stands before entities in the table: send is known */
-
-    path = (fill->rec.send == SYNC_SEND_PATH);
-
-    if ((op.uses & SYNC_TEMPLATE_KEY) && !path) {
-        return sync_doc_refuse(c, "value", "has {idempotency_key}, but the "
-                               "connector's idempotency does not say "
-                               "\"send\": \"path\"");
-    }
-
-    if (op.op == SYNC_OP_CREATE && path && !(op.uses & SYNC_TEMPLATE_KEY)) {
-        return sync_doc_refuse(c, "value", "has no {idempotency_key}, but the "
-                               "connector's idempotency says \"send\": "
-                               "\"path\"");
-    }
-
-    if (op.op == SYNC_OP_CREATE && op.post) {
+    if (rc == SYNC_OK && m->offset == SYNC_OP_CREATE && post) {
         fill->post = 1;
     }
 
-    fill->entity.ops[op.op] = op.rec;
-
-    return SYNC_OK;
-}
-
-
-static sync_rc_t
-sync_doc_set_request(sync_doc_compile_t *c, const sync_value_t *v,
-    const sync_doc_member_t *m, void *rec)
-{
-    sync_rc_t            rc;
-    sync_str_t           code, method;
-    sync_error_t         err;
-    sync_doc_op_fill_t  *fill = rec;
-
-    (void) m;
-
-    rc = sync_template_compile(c->arena, sync_value_str(v), &code, &err);
-
-    if (rc == SYNC_NO) {
-        return sync_doc_refuse(c, "template", "%s, at byte %zu", err.text,
-                               err.offset);
-    }
-
-    if (rc != SYNC_OK) {
-        return rc;
-    }
-
-    method = sync_template_method(code);
-
-    fill->uses = sync_template_uses(code);
-    fill->post = sync_str_is(method, "POST");
-
-    rc = sync_doc_request_fits(c, fill, method);
-
-    return rc == SYNC_OK ? sync_doc_string(c, code, &fill->rec.code) : rc;
-}
-
-
-static sync_rc_t
-sync_doc_request_fits(sync_doc_compile_t *c, sync_doc_op_fill_t *fill,
-    sync_str_t method)
-{
-    sync_str_t                 name;
-    const sync_doc_op_rule_t  *rule;
-
-    rule = &sync_doc_op_rules[fill->op];
-    name = sync_op_name(fill->op);
-
-    if (rule->get != sync_str_is(method, "GET")) {
-
-        if (rule->get) {
-            return sync_doc_refuse(c, "not-supported", "%.*s by another "
-                                   "method than GET is not supported by this "
-                                   "version", (int) name.len, name.data);
-        }
-
-        return sync_doc_refuse(c, "value", "%.*s changes something, and a GET "
-                               "does not", (int) name.len, name.data);
-    }
-
-    if ((fill->uses & ~rule->may)
-        || (rule->one_of && !(fill->uses & rule->one_of)))
-    {
-        return sync_doc_refuse(c, "template", "%s", rule->why);
-    }
-
-    return SYNC_OK;
+    return rc;
 }

@@ -246,6 +246,15 @@ sync_rc_t sync_doc_set_connectors(sync_doc_compile_t *c,
 sync_rc_t sync_doc_set_routes(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 
+/*
+ * One operation of a connector, whose format and idempotency are known.
+ * *post: its method is POST.
+ */
+sync_rc_t sync_doc_read_operation(sync_doc_compile_t *c,
+    const sync_value_t *v, sync_op_e op,
+    const sync_doc_connector_rec_t *connector, sync_doc_operation_rec_t *rec,
+    int *post);
+
 /* Room for n sources, the first written: canonical. */
 sync_rc_t sync_doc_canonical(sync_doc_compile_t *c, uint32_t n,
     sync_doc_ref_t *sources);
@@ -256,6 +265,9 @@ sync_rc_t sync_doc_compile(sync_arena_t *arena, sync_str_t name,
     sync_str_t *block, sync_error_t *err);
 
 extern const sync_doc_words_t  sync_doc_entities;
+
+/* Names of a payload: of elements, of a form's members. */
+extern const sync_doc_list_of_t  sync_doc_names_list;
 
 
 #endif /* SYNC_DOC_GRAMMAR_H_INCLUDED_ */

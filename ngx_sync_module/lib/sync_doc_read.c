@@ -324,7 +324,9 @@ sync_doc_source_at(const sync_doc_t *doc, uint32_t i,
     }
 
     source->name = sync_doc_view(doc, rec->name);
-    source->format = (sync_doc_format_e) rec->format;
+    source->format = (sync_format_e) rec->format;
+    source->media_types = sync_doc_list(rec->media_types);
+    source->lists = sync_doc_list(rec->lists);
 
     for (k = 0; k < SYNC_ENTITIES; k++) {
         source->maps[k] = sync_doc_view(doc, rec->maps[k]);
@@ -358,7 +360,8 @@ sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
     connector->host = sync_doc_view(doc, rec->host);
     connector->path = sync_doc_view(doc, rec->path);
     connector->tls_name = sync_doc_view(doc, rec->tls_name);
-    connector->format = (sync_doc_format_e) rec->format;
+    connector->format = (sync_format_e) rec->format;
+    connector->lists = sync_doc_list(rec->lists);
     connector->request_headers = sync_doc_list(rec->request_headers);
     connector->response_headers = sync_doc_list(rec->response_headers);
     connector->credentials = (sync_doc_credentials_e) rec->credentials;
@@ -457,6 +460,8 @@ sync_doc_operation(const sync_doc_t *doc, uint32_t connector,
 
     operation->code = sync_doc_view(doc, rec->ops[op].code);
     operation->method = sync_template_method(operation->code);
+    operation->action = sync_doc_view(doc, rec->ops[op].action);
+    operation->body = sync_doc_view(doc, rec->ops[op].body);
     operation->if_match = rec->ops[op].if_match != 0;
 
     return SYNC_OK;

@@ -22,6 +22,7 @@ static sync_rc_t load(const char *text, sync_str_t *block, sync_error_t *err);
 static void test_good(void);
 static void test_tenant(const sync_doc_t *doc);
 static void test_clients(const sync_doc_t *doc);
+static void test_formats(void);
 static void test_connectors(const sync_doc_t *doc);
 static void test_routes(const sync_doc_t *doc);
 static void test_least(void);
@@ -62,6 +63,7 @@ main(void)
     arena = sync_arena_create(1 << 20);
 
     test_good();
+    test_formats();
     test_least();
     test_extends();
     test_text();
@@ -267,6 +269,62 @@ test_clients(const sync_doc_t *doc)
     ok(sync_doc_source_at(doc, 0, &source) == SYNC_OK, "the first");
     is_str(source.name, "canonical", "is canonical");
     is_int(sync_doc_plans(doc), 2, "plans");
+}
+
+
+static void
+test_formats(void)
+{
+    const char             *text;
+    sync_str_t              block;
+    sync_error_t            err;
+    const sync_doc_t       *doc;
+    sync_doc_source_t       source;
+    sync_doc_connector_t    c;
+    sync_doc_operation_t    op;
+
+    text =
+        "{\"tenant\":\"acme\",\"id\":\"t_7f3a\","
+        "\"sources\":{\"x\":{\"format\":\"xml\",\"lists\":[\"Item\",\"Line\"],"
+        "\"media_types\":[\"Application/X-Order+XML\"],"
+        "\"maps\":{\"sales_order\":\"maps/x.json\"}}},"
+        "\"connectors\":{\"soap\":{\"upstream\":\"ecc\","
+        "\"format\":\"soap-1.2\",\"lists\":[\"Row\"],"
+        "\"entities\":{\"sales_order\":{"
+        "\"create\":{\"request\":\"POST /s\",\"action\":\"urn:Create\"},"
+        "\"read\":{\"request\":\"POST /s\",\"action\":\"urn:Get\","
+        "\"body\":{\"Get\":{\"@xmlns\":\"urn:x\",\"Id\":\"{id}\"}}},"
+        "\"list\":{\"request\":\"POST /s\",\"body\":{\"All\":null}"
+        "}}}}}}";
+
+    if (!ok(load(text, &block, &err) == SYNC_OK, "formats are taken")) {
+        diag("%s", err.text);
+        return;
+    }
+
+    doc = sync_doc_open(block);
+
+    ok(sync_doc_source_at(doc, 1, &source) == SYNC_OK, "a source");
+    is_int(source.format, SYNC_FORMAT_XML, "its format");
+    is_int(source.lists.n, 2, "its lists");
+    is_str(sync_doc_item(doc, source.lists, 1), "Line", "one of them");
+    is_str(sync_doc_item(doc, source.media_types, 0), "application/x-order+xml",
+           "a media type in lower case");
+
+    ok(sync_doc_connector(doc, str("soap"), &c) == SYNC_OK, "a connector");
+    is_int(c.format, SYNC_FORMAT_SOAP_12, "its format");
+    is_str(sync_doc_item(doc, c.lists, 0), "Row", "its lists");
+
+    (void) sync_doc_operation(doc, c.index, SYNC_ENTITY_SALES_ORDER,
+                              SYNC_OP_CREATE, &op);
+    is_str(op.action, "urn:Create", "an action");
+    is_int(op.body.len, 0, "no body of its own");
+
+    (void) sync_doc_operation(doc, c.index, SYNC_ENTITY_SALES_ORDER,
+                              SYNC_OP_READ, &op);
+    is_str(op.method, "POST", "a read by POST");
+    is_str(op.body, "{\"Get\":{\"@xmlns\":\"urn:x\",\"Id\":\"{id}\"}}",
+           "its body");
 }
 
 
