@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_sync.h"
+#include "ngx_http_sync_formats.h"
 
 
 static ngx_uint_t ngx_http_sync_classify_enabled(ngx_http_request_t *r);
@@ -13,6 +13,10 @@ static ngx_int_t ngx_http_sync_classify_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_http_sync_outcome_e ngx_http_sync_classify_status(
     ngx_http_sync_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_sync_classify_words(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_http_sync_outcome_e ngx_http_sync_classify_broken(
+    ngx_http_sync_ctx_t *ctx);
 
 
 const ngx_http_sync_step_t  ngx_http_sync_classify_step = {
@@ -59,6 +63,11 @@ ngx_http_sync_classify_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         a->outcome = ngx_http_sync_classify_status(ctx, a->received
                                                        ? a->received
                                                        : a->status);
+
+        if (ngx_http_sync_classify_words(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         if (a->outcome == NGX_HTTP_SYNC_OUTCOME_UNKNOWN) {
             ctx->verdict = "outcome-unknown";
         }
@@ -156,14 +165,7 @@ ngx_http_sync_classify_status(ngx_http_sync_ctx_t *ctx, ngx_uint_t status)
     }
 
     if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-
-        if (ctx->route.connector != SYNC_DOC_NONE
-            && ctx->route.c.rolls_back)
-        {
-            return NGX_HTTP_SYNC_OUTCOME_TRANSIENT;
-        }
-
-        return NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+        return ngx_http_sync_classify_broken(ctx);
     }
 
     switch (status) {
@@ -179,4 +181,102 @@ ngx_http_sync_classify_status(ngx_http_sync_ctx_t *ctx, ngx_uint_t status)
     default:
         return NGX_HTTP_SYNC_OUTCOME_REFUSED;
     }
+}
+
+
+/*
+ * SOAP and JSON-RPC say in their own words how it went, whatever the status
+ * says: a status that is transient stays so.
+ */
+
+static ngx_int_t
+ngx_http_sync_classify_words(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t                rc;
+    ngx_uint_t               hides;
+    ngx_http_sync_answer_t  *a;
+
+    a = &ctx->answer;
+
+    if (ctx->route.connector == SYNC_DOC_NONE || r->upstream == NULL
+        || a->body.len == 0 || a->over)
+    {
+        return NGX_OK;
+    }
+
+    switch (ctx->route.c.format) {
+
+    case SYNC_FORMAT_SOAP_11:
+    case SYNC_FORMAT_SOAP_12:
+    case SYNC_FORMAT_JSON_RPC:
+        hides = 1;
+        break;
+
+    case SYNC_FORMAT_ODATA_V2:
+    case SYNC_FORMAT_ODATA_V4:
+
+        if (a->received < NGX_HTTP_BAD_REQUEST) {
+            return NGX_OK;
+        }
+
+        hides = 0;
+        break;
+
+    default:
+        return NGX_OK;
+    }
+
+    rc = ngx_http_sync_read_answer(r, ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (!hides || a->outcome == NGX_HTTP_SYNC_OUTCOME_TRANSIENT) {
+        return NGX_OK;
+    }
+
+    if (rc != NGX_OK) {
+
+        /* a page of a proxy, say: nobody knows what was done */
+
+        if (a->outcome == NGX_HTTP_SYNC_OUTCOME_SUCCESS) {
+            a->outcome = NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+        }
+
+        return NGX_OK;
+    }
+
+    if (!a->failed) {
+        return NGX_OK;
+    }
+
+    switch (a->error.kind) {
+
+    case SYNC_ANSWER_REFUSED:
+        a->outcome = NGX_HTTP_SYNC_OUTCOME_REFUSED;
+        break;
+
+    case SYNC_ANSWER_BROKEN:
+        a->outcome = ngx_http_sync_classify_broken(ctx);
+        break;
+
+    default:
+        a->outcome = NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+    }
+
+    return NGX_OK;
+}
+
+
+/* A fault of the target: it has left something behind, unless it says not. */
+
+static ngx_http_sync_outcome_e
+ngx_http_sync_classify_broken(ngx_http_sync_ctx_t *ctx)
+{
+    if (ctx->route.connector != SYNC_DOC_NONE && ctx->route.c.rolls_back) {
+        return NGX_HTTP_SYNC_OUTCOME_TRANSIENT;
+    }
+
+    return NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
 }

@@ -9,7 +9,7 @@
 
 
 #include "ngx_http_sync.h"
-#include "ngx_http_sync_words.h"
+#include "ngx_http_sync_formats.h"
 
 
 static ngx_uint_t ngx_http_sync_map_back_enabled(ngx_http_request_t *r);
@@ -19,7 +19,17 @@ static ngx_int_t ngx_http_sync_map_back_body(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_str_t *text);
 static ngx_uint_t ngx_http_sync_map_back_head(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static ngx_uint_t ngx_http_sync_map_back_json(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_sync_map_back_formats(ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_map_back_root(ngx_http_sync_ctx_t *ctx,
+    sync_json_t *json, sync_faults_t *faults);
+static ngx_int_t ngx_http_sync_map_back_source(ngx_http_sync_ctx_t *ctx,
+    sync_str_t *text, sync_faults_t *faults);
+static ngx_int_t ngx_http_sync_map_back_error(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_map_back_media(ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *type);
+static void ngx_http_sync_map_back_type(ngx_http_request_t *r,
+    ngx_str_t *type);
 static ngx_int_t ngx_http_sync_map_back_ids(ngx_http_sync_ctx_t *ctx,
     const sync_json_t *json, sync_str_t *text);
 static void ngx_http_sync_map_back_object(ngx_http_sync_ctx_t *ctx,
@@ -62,9 +72,15 @@ ngx_http_sync_map_back_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     a = &ctx->answer;
 
-    if (a->own || a->bodiless || r->upstream == NULL || a->received == 0
-        || a->status < NGX_HTTP_OK || a->status >= NGX_HTTP_SPECIAL_RESPONSE)
-    {
+    if (a->own || a->bodiless || r->upstream == NULL || a->received == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (a->failed && ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_ON) {
+        return ngx_http_sync_map_back_error(r, ctx);
+    }
+
+    if (a->status < NGX_HTTP_OK || a->status >= NGX_HTTP_SPECIAL_RESPONSE) {
         return NGX_DECLINED;
     }
 
@@ -101,16 +117,13 @@ ngx_http_sync_map_back_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     a->body.len = text.len;
     a->replaced = 1;
 
-    ngx_str_set(&type, "application/json");
+    ngx_http_sync_map_back_media(ctx, &type);
 
     if (text.len == 0) {
         ngx_str_null(&type);
     }
 
-    r->headers_out.content_type = type;
-    r->headers_out.content_type_len = type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    ngx_str_null(&r->headers_out.charset);
+    ngx_http_sync_map_back_type(r, &type);
 
     ngx_http_sync_trace(ctx, "map_back", "%uz bytes", text.len);
 
@@ -151,7 +164,9 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         to = NULL;
     }
 
-    if (from == NULL && to == NULL && !prefixed) {
+    if (!ngx_http_sync_map_back_formats(ctx) && from == NULL && to == NULL
+        && !prefixed)
+    {
         return NGX_DECLINED;
     }
 
@@ -177,18 +192,22 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (!ngx_http_sync_map_back_json(r)) {
+    rc = ngx_http_sync_read_answer(r, ctx);
+
+    if (rc == NGX_DECLINED) {
         return ngx_http_sync_map_back_bad(ctx, "bad-upstream-answer",
                                           "The upstream's answer is not right",
-                                          "it is not JSON by media type");
+                                          "it is not of the connector's "
+                                          "format");
     }
 
     sync_faults_init(&faults, &ctx->arena);
 
-    text->data = a->body.data;
-    text->len = a->body.len;
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_map_back_root(ctx, &json, &faults);
+    }
 
-    rc = ngx_http_sync_words_parse(ctx, *text, &json, &faults);
+    *text = json.text;
 
     if (rc == NGX_OK && from != NULL) {
         rc = ngx_http_sync_map_words(ctx, from, SYNC_MAP_READ, &json, 0, text,
@@ -209,6 +228,10 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (rc == NGX_OK && to != NULL) {
         rc = ngx_http_sync_map_words(ctx, to, SYNC_MAP_READ, &json, 0, text,
                                      &faults);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_map_back_source(ctx, text, &faults);
     }
 
     switch (rc) {
@@ -247,38 +270,172 @@ ngx_http_sync_map_back_head(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
+/* Notes the client's format.  Is that of a side another than plain JSON? */
+
 static ngx_uint_t
-ngx_http_sync_map_back_json(ngx_http_request_t *r)
+ngx_http_sync_map_back_formats(ngx_http_sync_ctx_t *ctx)
 {
-    size_t      len;
-    ngx_str_t  *type;
+    sync_doc_source_t  source;
 
-    type = &r->headers_out.content_type;
-
-    if (r->headers_out.content_encoding != NULL
-        && r->headers_out.content_encoding->hash
-        && r->headers_out.content_encoding->value.len)
-    {
-        return 0;
+    if (ngx_http_sync_source(ctx, &source) == NGX_OK) {
+        ctx->payload.format = source.format;
     }
 
-    for (len = 0; len < type->len; len++) {
-        if (type->data[len] == ';' || type->data[len] == ' ') {
+    return ctx->payload.format == SYNC_FORMAT_XML
+           || ctx->payload.format == SYNC_FORMAT_SOAP_11
+           || ctx->payload.format == SYNC_FORMAT_SOAP_12
+           || ctx->payload.format == SYNC_FORMAT_JSON_RPC
+           || ctx->route.c.format == SYNC_FORMAT_JSON_RPC
+           || !sync_format_is_json(ctx->route.c.format);
+}
+
+
+/* What was answered, without the envelope of JSON-RPC. */
+
+static ngx_int_t
+ngx_http_sync_map_back_root(ngx_http_sync_ctx_t *ctx, sync_json_t *json,
+    sync_faults_t *faults)
+{
+    *json = ctx->answer.json;
+
+    if (ctx->answer.root == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_sync_words_parse(ctx,
+                                     sync_json_raw(&ctx->answer.json,
+                                                   ctx->answer.root),
+                                     json, faults);
+}
+
+
+/* A form and a table are answered with JSON: they have no answers. */
+
+static ngx_int_t
+ngx_http_sync_map_back_source(ngx_http_sync_ctx_t *ctx, sync_str_t *text,
+    sync_faults_t *faults)
+{
+    switch (ctx->payload.format) {
+
+    case SYNC_FORMAT_XML:
+    case SYNC_FORMAT_SOAP_11:
+    case SYNC_FORMAT_SOAP_12:
+        return ngx_http_sync_write_format(ctx, ctx->payload.format, text,
+                                          faults);
+
+    case SYNC_FORMAT_JSON_RPC:
+
+        if (ctx->payload.rpc_id.data == NULL) {
+            return NGX_OK;
+        }
+
+        return sync_rpc_result(&ctx->arena, *text, ctx->payload.rpc_id, 0,
+                               text)
+               == SYNC_OK ? NGX_OK : NGX_ERROR;
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+static void
+ngx_http_sync_map_back_media(ngx_http_sync_ctx_t *ctx, ngx_str_t *type)
+{
+    sync_str_t     media;
+    sync_format_e  format;
+
+    format = ctx->payload.format;
+
+    if (format == SYNC_FORMAT_FORM || format == SYNC_FORMAT_CSV) {
+        format = SYNC_FORMAT_JSON;
+    }
+
+    media = sync_format_media(format);
+
+    type->data = media.data;
+    type->len = media.len;
+}
+
+
+static void
+ngx_http_sync_map_back_type(ngx_http_request_t *r, ngx_str_t *type)
+{
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+}
+
+
+/*
+ * The target says in its own words what is wrong: they become a problem, which
+ * is recorded as the answer that it is.
+ */
+
+static ngx_int_t
+ngx_http_sync_map_back_error(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_str_t                type;
+    ngx_uint_t               status;
+    ngx_http_sync_answer_t  *a;
+
+    a = &ctx->answer;
+
+    /* the status of OData is its own, that of SOAP says nothing */
+
+    if (a->received >= NGX_HTTP_BAD_REQUEST
+        && a->error.kind == SYNC_ANSWER_FAILED)
+    {
+        status = a->received;
+
+    } else {
+        switch (a->outcome) {
+
+        case NGX_HTTP_SYNC_OUTCOME_REFUSED:
+            status = 422;
             break;
+
+        case NGX_HTTP_SYNC_OUTCOME_TRANSIENT:
+            status = NGX_HTTP_SERVICE_UNAVAILABLE;
+            break;
+
+        default:
+            status = NGX_HTTP_BAD_GATEWAY;
         }
     }
 
-    if (len == sizeof("application/json") - 1
-        && ngx_strncasecmp(type->data, (u_char *) "application/json", len)
-           == 0)
-    {
-        return 1;
+    if (a->outcome == NGX_HTTP_SYNC_OUTCOME_REFUSED) {
+        (void) ngx_http_sync_problem(ctx, status, "upstream-refused",
+                                     "The upstream has refused this",
+                                     NGX_HTTP_SYNC_BUSINESS, "");
+
+    } else {
+        (void) ngx_http_sync_problem(ctx, status, "upstream-failed",
+                                     "The upstream has failed",
+                                     NGX_HTTP_SYNC_TECHNICAL, "");
     }
 
-    return len > sizeof("+json") - 1
-           && ngx_strncasecmp(type->data + len - (sizeof("+json") - 1),
-                              (u_char *) "+json", sizeof("+json") - 1)
-              == 0;
+    ctx->problem.target_code = a->error.code;
+    ctx->problem.target_message = a->error.message;
+
+    a->body = ngx_http_sync_problem_text(r, ctx);
+    if (a->body.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->problem.status = 0;
+
+    a->status = status;
+    a->replaced = 1;
+
+    ngx_str_set(&type, "application/problem+json");
+    ngx_http_sync_map_back_type(r, &type);
+
+    ngx_http_sync_trace(ctx, "map_back", "an error of the target, %ui",
+                        status);
+
+    return NGX_OK;
 }
 
 

@@ -10,7 +10,7 @@
 
 
 #include "ngx_http_sync.h"
-#include "ngx_http_sync_words.h"
+#include "ngx_http_sync_formats.h"
 #include "sync_fields.h"
 
 
@@ -32,7 +32,9 @@ static ngx_int_t ngx_http_sync_canonical_make(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_target_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_target_make(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
+    ngx_http_sync_ctx_t *ctx, const sync_doc_operation_t *operation);
+static ngx_uint_t ngx_http_sync_target_as_came(ngx_http_sync_ctx_t *ctx,
+    const sync_doc_operation_t *operation);
 static void ngx_http_sync_normalize_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
@@ -176,35 +178,21 @@ ngx_http_sync_canonical_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
-/* What came is JSON, in UTF-8, as it stands. */
+/* What came is of the client's format, in UTF-8, as it stands. */
 
 static ngx_int_t
 ngx_http_sync_canonical_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
-    if (ctx->payload.body.len == 0) {
-        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                     "invalid-json", "The body is not JSON",
-                                     NGX_HTTP_SYNC_BUSINESS,
-                                     "there is no body; a JSON one is right");
+    if (ctx->payload.body.len) {
+        rc = ngx_http_sync_normalize_encoding(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
-    rc = ngx_http_sync_normalize_encoding(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_sync_parse_body(r, ctx);
-
-    if (rc == NGX_DECLINED) {
-        return ngx_http_sync_normalize_type(ctx,
-                                            "the media type \"%V\" is not "
-                                            "JSON; application/json is right",
-                                            &ctx->payload.media_type);
-    }
-
-    return rc;
+    return ngx_http_sync_read_source(r, ctx);
 }
 
 
@@ -280,9 +268,9 @@ ngx_http_sync_canonical_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 static ngx_int_t
 ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    ngx_int_t  rc;
-
-    static ngx_str_t  type = ngx_string("application/json");
+    ngx_int_t             rc;
+    ngx_str_t             type;
+    sync_doc_operation_t  operation;
 
     if (ctx->route.connector != SYNC_DOC_NONE
         && ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_ON
@@ -291,11 +279,24 @@ ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         ctx->answer.cap = NGX_HTTP_SYNC_ANSWER_MAPPED;
     }
 
-    if (ctx->payload.canonical.nodes == NULL) {
+    ngx_memzero(&operation, sizeof(sync_doc_operation_t));
+
+    if (ctx->route.connector != SYNC_DOC_NONE
+        && sync_doc_operation(ctx->tenant.doc, ctx->route.connector,
+                              ctx->payload.entity, ctx->payload.operation,
+                              &operation)
+           != SYNC_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* a read, a delete: what the connector is asked may need words, too */
+
+    if (ctx->payload.canonical.nodes == NULL && operation.body.len == 0) {
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_sync_target_make(r, ctx);
+    rc = ngx_http_sync_target_make(r, ctx, &operation);
 
     if (rc != NGX_OK) {
         ngx_str_null(&ctx->payload.target);
@@ -311,6 +312,15 @@ ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (ctx->route.connector == SYNC_DOC_NONE) {
+        ngx_str_set(&type, "application/json");
+
+    } else if (ngx_http_sync_target_headers(r, ctx, &operation, &type)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_http_sync_replace_body(r, &ctx->payload.target, &type);
 }
 
@@ -318,7 +328,8 @@ ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 /* Canonical to target; without a map what is canonical goes. */
 
 static ngx_int_t
-ngx_http_sync_target_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+ngx_http_sync_target_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    const sync_doc_operation_t *operation)
 {
     ngx_int_t          rc;
     sync_str_t         text;
@@ -327,18 +338,21 @@ ngx_http_sync_target_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     sync_faults_init(&faults, &ctx->arena);
 
+    text = sync_str_null;
+
     rc = ngx_http_sync_connector_map(ctx, &map);
 
     if (rc == NGX_ERROR) {
         return ngx_http_sync_normalize_misconfigured(ctx);
     }
 
-    if (rc == NGX_DECLINED) {
+    if (ctx->payload.canonical.nodes == NULL) {
 
-        if (ctx->payload.canonical.nodes == ctx->payload.source.nodes) {
+        /* no payload, and a body that asks without one */
 
-            /* the body as it came */
+    } else if (rc == NGX_DECLINED) {
 
+        if (ngx_http_sync_target_as_came(ctx, operation)) {
             return NGX_OK;
         }
 
@@ -357,12 +371,34 @@ ngx_http_sync_target_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         }
     }
 
+    if (ctx->route.connector != SYNC_DOC_NONE) {
+        rc = ngx_http_sync_write_target(ctx, operation, &text);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     ctx->payload.target.data = text.data;
     ctx->payload.target.len = text.len;
 
     ngx_http_sync_trace(ctx, "target", "%uz bytes", text.len);
 
     return NGX_OK;
+}
+
+
+/* The words are canonical on both sides, and JSON. */
+
+static ngx_uint_t
+ngx_http_sync_target_as_came(ngx_http_sync_ctx_t *ctx,
+    const sync_doc_operation_t *operation)
+{
+    return ctx->payload.canonical.nodes == ctx->payload.source.nodes
+           && ctx->payload.format == SYNC_FORMAT_JSON
+           && (ctx->route.connector == SYNC_DOC_NONE
+               || (operation->body.len == 0
+                   && ctx->route.c.format != SYNC_FORMAT_JSON_RPC
+                   && sync_format_is_json(ctx->route.c.format)));
 }
 
 

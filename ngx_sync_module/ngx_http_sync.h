@@ -183,6 +183,9 @@ typedef struct {
     ngx_str_t                target;     /* what goes upstream; data NULL:
                                             the body as it came */
     uint64_t                 work;       /* left of the work counter */
+    sync_format_e            format;     /* of the source */
+    sync_str_t               rpc_id;     /* of a call by JSON-RPC, its raw text;
+                                            data NULL: none */
     unsigned                 body_read:1;
     unsigned                 parsed:1;   /* source was tried */
     unsigned                 normalize:2;    /* the location's: off, on or
@@ -265,6 +268,11 @@ typedef struct {
     ngx_uint_t               received;   /* what upstream said; 0: nothing */
     ngx_str_t                body;       /* collected; may be replaced */
     size_t                   cap;        /* collect at most this */
+    sync_json_t              json;       /* its tape, by the connector's format;
+                                            nodes NULL: not read */
+    uint32_t                 root;       /* of the payload in it */
+    sync_answer_error_t      error;      /* what the target says is wrong */
+    unsigned                 failed:1;   /* error is filled */
     unsigned                 held:1;     /* the header filter has it */
     unsigned                 complete:1; /* all of it is here */
     unsigned                 truncated:1;    /* upstream broke off */
@@ -298,6 +306,8 @@ typedef struct {
     ngx_uint_t               category;
     ngx_uint_t               retry_after;    /* seconds; 0: none */
     ngx_array_t             *faults;     /* of ngx_http_sync_fault_t */
+    sync_str_t               target_code;    /* what a target said, or empty */
+    sync_str_t               target_message;
 } ngx_http_sync_problem_t;
 
 

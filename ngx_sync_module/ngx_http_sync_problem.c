@@ -30,6 +30,8 @@ ngx_http_sync_problem(ngx_http_sync_ctx_t *ctx, ngx_uint_t status,
     ctx->problem.title = title != NULL ? title : ngx_http_sync_title(status);
     ctx->problem.category = category;
     ctx->problem.faults = NULL;
+    ctx->problem.target_code = sync_str_null;
+    ctx->problem.target_message = sync_str_null;
 
     ctx->reason = name;
 
@@ -141,6 +143,14 @@ ngx_http_sync_problem_text(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     } else {
         ngx_http_sync_put(&out, "category", sync_str_lit("technical"));
+    }
+
+    if (pr->target_code.len) {
+        ngx_http_sync_put(&out, "target_code", pr->target_code);
+    }
+
+    if (pr->target_message.len) {
+        ngx_http_sync_put(&out, "target_message", pr->target_message);
     }
 
     if (pr->faults != NULL) {

@@ -15,27 +15,18 @@ static ngx_int_t ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx,
     uint32_t used, sync_str_t *env);
 static ngx_int_t ngx_http_sync_map_env_now(ngx_http_sync_ctx_t *ctx,
     sync_str_t *now);
-static ngx_int_t ngx_http_sync_map_env_key(ngx_http_sync_ctx_t *ctx,
-    sync_str_t *key);
 
 
 ngx_int_t
 ngx_http_sync_source_map(ngx_http_sync_ctx_t *ctx, const sync_map_t **map)
 {
-    sync_doc_client_t  client;
     sync_doc_source_t  source;
 
-    if (ctx->tenant.doc == NULL || ctx->payload.entity == SYNC_ENTITIES
-        || ctx->principal.index == SYNC_DOC_NONE
-        || sync_doc_client_at(ctx->tenant.doc, ctx->principal.index, &client)
-           != SYNC_OK)
-    {
+    if (ctx->payload.entity == SYNC_ENTITIES) {
         return NGX_DECLINED;
     }
 
-    if (sync_doc_source_at(ctx->tenant.doc, client.source, &source)
-        != SYNC_OK)
-    {
+    if (ngx_http_sync_source(ctx, &source) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -75,22 +66,33 @@ ngx_http_sync_find_map(ngx_http_sync_ctx_t *ctx, sync_str_t path,
 }
 
 
-sync_str_t
-ngx_http_sync_source_name(ngx_http_sync_ctx_t *ctx)
+ngx_int_t
+ngx_http_sync_source(ngx_http_sync_ctx_t *ctx, sync_doc_source_t *source)
 {
     sync_doc_client_t  client;
-    sync_doc_source_t  source;
 
     if (ctx->tenant.doc == NULL || ctx->principal.index == SYNC_DOC_NONE
         || sync_doc_client_at(ctx->tenant.doc, ctx->principal.index, &client)
-           != SYNC_OK
-        || sync_doc_source_at(ctx->tenant.doc, client.source, &source)
            != SYNC_OK)
     {
-        return sync_str_lit("canonical");
+        ngx_memzero(source, sizeof(sync_doc_source_t));
+        source->name = sync_str_lit("canonical");
+
+        return NGX_OK;
     }
 
-    return source.name;
+    return sync_doc_source_at(ctx->tenant.doc, client.source, source)
+           == SYNC_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+sync_str_t
+ngx_http_sync_source_name(ngx_http_sync_ctx_t *ctx)
+{
+    sync_doc_source_t  source;
+
+    return ngx_http_sync_source(ctx, &source) == NGX_OK
+           ? source.name : sync_str_lit("canonical");
 }
 
 
@@ -174,8 +176,8 @@ ngx_http_sync_map_env(ngx_http_sync_ctx_t *ctx, uint32_t used, sync_str_t *env)
     }
 
     if (used & 1 << SYNC_MAP_ENV_DOWNSTREAM_KEY) {
-        return ngx_http_sync_map_env_key(ctx,
-                                         &env[SYNC_MAP_ENV_DOWNSTREAM_KEY]);
+        return ngx_http_sync_words_key(ctx,
+                                       &env[SYNC_MAP_ENV_DOWNSTREAM_KEY]);
     }
 
     return NGX_OK;
@@ -205,10 +207,8 @@ ngx_http_sync_map_env_now(ngx_http_sync_ctx_t *ctx, sync_str_t *now)
 }
 
 
-/* The key as this connector wants it. */
-
-static ngx_int_t
-ngx_http_sync_map_env_key(ngx_http_sync_ctx_t *ctx, sync_str_t *key)
+ngx_int_t
+ngx_http_sync_words_key(ngx_http_sync_ctx_t *ctx, sync_str_t *key)
 {
     u_char      *p;
     ngx_uint_t   i;

@@ -31,8 +31,15 @@ ngx_int_t ngx_http_sync_source_map(ngx_http_sync_ctx_t *ctx,
 ngx_int_t ngx_http_sync_connector_map(ngx_http_sync_ctx_t *ctx,
     const sync_map_t **map);
 
-/* The name of the client's source; "canonical" where there is no client. */
+/* The client's source; the canonical one where there is no client. */
+ngx_int_t ngx_http_sync_source(ngx_http_sync_ctx_t *ctx,
+    sync_doc_source_t *source);
+
+/* Its name. */
 sync_str_t ngx_http_sync_source_name(ngx_http_sync_ctx_t *ctx);
+
+/* The key as the connector wants it; empty where it has none.  OK or ERROR. */
+ngx_int_t ngx_http_sync_words_key(ngx_http_sync_ctx_t *ctx, sync_str_t *key);
 
 /*
  * Runs a section over the root of json, charged to the work of the request

@@ -436,6 +436,7 @@ sync_map_from(sync_map_compile_t *c, uint32_t doc, uint32_t node,
         from->many = !sync_path_is_singular(from->path);
 
         if (count == 0) {
+            scope->any = 1;
             return SYNC_OK;
         }
     }

@@ -143,7 +143,7 @@ struct sync_map_scope_s {
     sync_map_source_t      source;
     sync_map_target_t      target;
     uint32_t               nslots;
-    uint8_t                any;      /* takes "$", so it need be no object */
+    uint8_t                any;      /* takes "$", "$[0]": no object */
 
     sync_str_t             collect;  /* key of the namespace; data NULL: no */
     sync_str_t            *spread;   /* namespaces to write, in order */

@@ -28,8 +28,6 @@ static void sync_xml_attribute(sync_json_out_t *out, sync_arena_t *arena,
     const sync_xml_attr_t *attr);
 static sync_rc_t sync_xml_text(sync_arena_t *arena,
     const sync_xml_node_t *node, sync_str_t *text);
-static sync_rc_t sync_xml_run(sync_arena_t *arena,
-    const sync_xml_node_t **node, sync_str_t *text);
 static sync_rc_t sync_xml_mixed(sync_json_out_t *out, sync_arena_t *arena,
     const sync_xml_node_t *node, sync_str_t uri,
     const sync_format_limits_t *limits);
@@ -268,6 +266,8 @@ static sync_rc_t
 sync_xml_text(sync_arena_t *arena, const sync_xml_node_t *node,
     sync_str_t *text)
 {
+    size_t                  len;
+    unsigned char          *p;
     const sync_xml_node_t  *n;
 
     *text = sync_str_lit("");
@@ -276,37 +276,16 @@ sync_xml_text(sync_arena_t *arena, const sync_xml_node_t *node,
         return SYNC_OK;
     }
 
-    n = node->child;
+    *text = node->child->text;
 
-    return sync_xml_run(arena, &n, text);
-}
-
-
-/*
- * Text up to the next element, in one piece: a comment in it parts nothing.
- * *node is the element, or NULL.
- */
-
-static sync_rc_t
-sync_xml_run(sync_arena_t *arena, const sync_xml_node_t **node,
-    sync_str_t *text)
-{
-    size_t                  len;
-    unsigned char          *p;
-    const sync_xml_node_t  *n, *end;
+    if (node->child->next == NULL) {
+        return SYNC_OK;
+    }
 
     len = 0;
 
-    for (n = *node; n && n->name.data == NULL; n = n->next) {
+    for (n = node->child; n; n = n->next) {
         len += n->text.len;
-    }
-
-    end = n;
-    *text = (*node)->text;
-
-    if ((*node)->next == end) {
-        *node = end;
-        return SYNC_OK;
     }
 
     p = sync_alloc(arena, len);
@@ -317,12 +296,10 @@ sync_xml_run(sync_arena_t *arena, const sync_xml_node_t **node,
     text->data = p;
     text->len = len;
 
-    for (n = *node; n != end; n = n->next) {
+    for (n = node->child; n; n = n->next) {
         memcpy(p, n->text.data, n->text.len);
         p += n->text.len;
     }
-
-    *node = end;
 
     return SYNC_OK;
 }
@@ -336,24 +313,16 @@ sync_xml_mixed(sync_json_out_t *out, sync_arena_t *arena,
     const sync_format_limits_t *limits)
 {
     sync_rc_t               rc;
-    sync_str_t              text;
     const sync_xml_node_t  *n;
 
     sync_json_key(out, sync_str_lit("#"));
     sync_json_open(out, '[');
 
-    n = node->child;
-
-    while (n) {
+    for (n = node->child; n; n = n->next) {
 
         if (n->name.data == NULL) {
-            rc = sync_xml_run(arena, &n, &text);
-            if (rc != SYNC_OK) {
-                return rc;
-            }
-
             if (node->words) {
-                sync_json_string(out, text);
+                sync_json_string(out, n->text);
             }
 
             continue;
@@ -368,7 +337,6 @@ sync_xml_mixed(sync_json_out_t *out, sync_arena_t *arena,
         }
 
         sync_json_close(out, '}');
-        n = n->next;
     }
 
     sync_json_close(out, ']');

@@ -100,7 +100,6 @@ static char *
 ngx_sync_redis_create(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t nargs,
     ngx_sync_store_t *st)
 {
-    char                    *rc;
     ngx_uint_t               i;
     ngx_sync_redis_store_t  *rs;
 
@@ -119,13 +118,7 @@ ngx_sync_redis_create(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t nargs,
     st->ops = &ngx_sync_redis_ops;
     st->data = rs;
 
-    rc = ngx_sync_redis_conf(cf, args, nargs, &rs->redis);
-
-    if (rc == NGX_CONF_OK) {
-        ngx_sync_redis_marks_conf(&rs->marks, &rs->redis);
-    }
-
-    return rc;
+    return ngx_sync_redis_conf(cf, args, nargs, &rs->redis);
 }
 
 
@@ -154,8 +147,6 @@ ngx_sync_redis_init_process(ngx_cycle_t *cycle, ngx_sync_store_t *st)
 
     rs = st->data;
 
-    ngx_sync_redis_marks_init(&rs->marks, cycle);
-
     return rs->redis.topology->init_process(&rs->redis, cycle);
 }
 
@@ -166,8 +157,6 @@ ngx_sync_redis_exit_process(ngx_cycle_t *cycle, ngx_sync_store_t *st)
     ngx_sync_redis_store_t  *rs;
 
     rs = st->data;
-
-    ngx_sync_redis_marks_exit(&rs->marks);
 
     rs->redis.topology->exit_process(&rs->redis);
 

@@ -76,6 +76,14 @@ static const map_row_t  rows[] = {
       "{'a':[{'k':1,'v':'x'},{'k':2,'v':'y'}]}", "{'c':['x']}",
       NULL, NULL, 0 },
 
+    /* the root may be a list, for those who ask so */
+
+    { "{'from':'$[0].a','to':'/b'}", "[{'a':1}]", "{'b':1}", NULL, NULL, 0 },
+    { "{'from':'$[0].a','to':'/b'}", "[]", "{}", NULL, NULL, 0 },
+    { "{'from':'$[*].a','to':'/b'}", "[{'a':1},{'a':2}]", "{'b':[1,2]}",
+      NULL, NULL, 0 },
+    { "{'from':'$.a','to':'/b'}", "[{'a':1}]", NULL, "type", "", 0 },
+
     /* default, required */
 
     { "{'from':'$.a','to':'/b','default':0.10}", "{}", "{'b':0.10}",
