@@ -29,6 +29,9 @@ static ngx_int_t ngx_http_sync_keep(ngx_http_request_t *r,
 static void ngx_http_sync_consume(ngx_chain_t *in);
 static ngx_int_t ngx_http_sync_respond(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_wait(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_go_on(ngx_http_request_t *r);
 static void ngx_http_sync_own_problem(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_emit(ngx_http_request_t *r,
@@ -46,6 +49,8 @@ static ngx_int_t ngx_http_sync_problem_headers(ngx_http_request_t *r,
 typedef struct {
     u_char       *end;                   /* of the buffer behind answer.body */
     ngx_chain_t  *rest;                  /* behind the cap, not consumed */
+
+    ngx_http_event_handler_pt  handler;  /* of the request, before go_on() */
 } ngx_http_sync_collector_t;
 
 
@@ -414,8 +419,7 @@ ngx_http_sync_respond(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     rc = ngx_http_sync_run_stage(r, ctx, NGX_HTTP_SYNC_STAGE_RESPONSE);
 
     if (rc == NGX_AGAIN) {
-        r->buffered |= NGX_HTTP_SYNC_BUFFERED;
-        return NGX_AGAIN;
+        return ngx_http_sync_wait(r, ctx);
     }
 
     r->buffered &= ~NGX_HTTP_SYNC_BUFFERED;
@@ -430,12 +434,61 @@ ngx_http_sync_respond(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         rc = ngx_http_sync_run_stage(r, ctx, NGX_HTTP_SYNC_STAGE_RESPONSE);
 
         if (rc == NGX_AGAIN) {
-            r->buffered |= NGX_HTTP_SYNC_BUFFERED;
-            return NGX_AGAIN;
+            return ngx_http_sync_wait(r, ctx);
         }
     }
 
     return ngx_http_sync_emit(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_sync_wait(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_collector_t  *col;
+
+    r->buffered |= NGX_HTTP_SYNC_BUFFERED;
+
+    col = ctx->collector;
+
+    if (ctx->answer.over
+        && col != NULL
+        && r->write_event_handler != ngx_http_sync_go_on)
+    {
+        /*
+         * More is to come, and upstream's own handler would not call the
+         * filters before it has.
+         */
+
+        col->handler = r->write_event_handler;
+        r->write_event_handler = ngx_http_sync_go_on;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_sync_go_on(ngx_http_request_t *r)
+{
+    ngx_http_sync_ctx_t        *ctx;
+    ngx_http_sync_collector_t  *col;
+
+    ctx = ngx_http_sync_get_ctx(r);
+    col = ctx->collector;
+
+    if (ctx->waiting) {
+        col->handler(r);
+        return;
+    }
+
+    r->write_event_handler = col->handler;
+
+    /* where this fails the handler finds out by itself */
+
+    (void) ngx_http_output_filter(r, NULL);
+
+    r->write_event_handler(r);
 }
 
 

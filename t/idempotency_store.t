@@ -9,6 +9,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Time::HiRes qw(time);
 
 my $t = Test::Sync->new(workers => 2);
 
@@ -20,6 +21,8 @@ $t->peer(erp => sub {
 
     return { never => 1 } if $req->{uri} =~ /never/;
     return { status => 201, body => 'z' x 40000 } if $req->{uri} =~ /large/;
+    return { status => 201, body => 'z' x 9000, piece => 5000, drip => 0.35 }
+        if $req->{uri} =~ /halves/;
     return { status => 201, body => "n $req->{n}",
              delay => $req->{uri} =~ /slow/ ? 0.25 : 0,
              headers => ['Content-Type' => 'text/plain'] };
@@ -52,6 +55,8 @@ $t->http(<<'CONF');
                             proxy_pass http://erp; }
         location /again/  { sync_idempotency required scope=none fail=open
                                              on_unknown=resend;
+                            proxy_pass http://erp; }
+        location /small/  { sync_idempotency required scope=none cap=1k;
                             proxy_pass http://erp; }
         location /wait/   { sync_idempotency required scope=none fail=open
                                              wait=400ms;
@@ -112,6 +117,21 @@ $r = ask('/closed/large', $k);
 status_is($r, 201, 'executed', 'slow store, over the cap');
 is(length $r->{body}, 40000, 'slow store, over the cap: whole');
 status_is(ask('/closed/large', $k), 201, 'replayed', 'slow store, trimmed');
+
+# a connection of its own: only there is it told when the answer begins
+
+$k = fresh();
+my $s = $t->connect;
+my $asked = time;
+
+print $s "POST /small/halves HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+         . "Connection: close\r\nIdempotency-Key: $k\r\n\r\nb";
+sysread $s, my $begins, 1;
+my $began = time - $asked;
+{ local $/; $begins .= readline $s }
+
+cmp_ok($began, '<', 0.3, 'slow store, over the cap: begins when it is told');
+is(length($begins =~ s/^.*?\r\n\r\n//sr), 9000, 'and comes whole');
 
 $r = $t->h2('POST', '/a', body => 'b', port => 2,
             headers => [ 'Content-Type' => 'text/plain',
