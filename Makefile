@@ -1,6 +1,8 @@
 # make            build the module, the tools and their library into $(BUILD)
 # make test       everything prove can run: C units, then NGINX
 # make unit       the C units alone
+# make fuzz TARGET=json TIME=60
+#                 one fuzzer of t/fuzz for so many seconds
 # make demo       an order from a CRM to an ERP, told as a transcript
 #
 # BUILD names the output folder, so that several trees stand side by side:
@@ -33,12 +35,15 @@ lib_srcs   := $(wildcard $(lib)/*.c)
 tool_srcs  := $(wildcard tools/*.c)
 ctl_srcs   := $(wildcard tools/syncctl/*.c)
 unit_srcs  := $(wildcard t/unit/*.c)
+fuzz_srcs  := $(wildcard t/fuzz/*.c)
 
 lib_objs   := $(lib_srcs:$(lib)/%.c=$(out)/lib/%.o)
 san_objs   := $(lib_srcs:$(lib)/%.c=$(out)/lib-san/%.o)
 tool_bins  := $(tool_srcs:tools/%.c=$(out)/%)
 ctl_objs   := $(ctl_srcs:tools/syncctl/%.c=$(out)/ctl/%.o)
 unit_bins  := $(unit_srcs:t/unit/%.c=$(out)/unit/%)
+fuzz_objs  := $(lib_srcs:$(lib)/%.c=$(out)/lib-fuzz/%.o)
+fuzz_bins  := $(fuzz_srcs:t/fuzz/%.c=$(out)/fuzz/%)
 
 dirs       := $(lib) ngx_sync_module/net ngx_sync_module/store \
               ngx_sync_module lua-free-policies filters t/module
@@ -51,7 +56,7 @@ PROVE   := prove -It/lib
 
 
 .PHONY: all deps build module unit install demo run test test-storm \
-        test-asan test-distros bench clean list
+        fuzz test-asan test-distros bench clean list
 
 all: build
 
@@ -134,25 +139,56 @@ $(unit_bins): $(out)/unit/%: t/unit/%.c $(out)/libsync-san.a
 	$(CC) $(STD) $(WARN) $(SAN) -I$(lib) -It/unit -MMD -MP -MF $@.d -o $@ \
 	    $< $(out)/libsync-san.a $(libs)
 
+# fuzzers, by clang: each file of t/fuzz is one
+
+FUZZ := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
+        -fsanitize=address,undefined
+
+$(out)/lib-fuzz/%.o: $(lib)/%.c
+	@mkdir -p $(@D)
+	clang $(STD) $(FUZZ) -fsanitize=fuzzer-no-link $(incs) -MMD -MP \
+	    -c -o $@ $<
+
+$(out)/libsync-fuzz.a: $(fuzz_objs)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(fuzz_bins): $(out)/fuzz/%: t/fuzz/%.c $(out)/libsync-fuzz.a
+	@mkdir -p $(@D)
+	clang $(STD) -Wall -Wextra -Werror $(FUZZ) -fsanitize=fuzzer -I$(lib) \
+	    -It/fuzz -MMD -MP -MF $@.d -o $@ $< $(out)/libsync-fuzz.a $(libs)
+
 -include $(wildcard $(out)/lib/*.d $(out)/lib-san/*.d $(out)/unit/*.d \
+                    $(out)/lib-fuzz/*.d $(out)/fuzz/*.d \
                     $(out)/ctl/*.d $(out)/*.d)
 
 
-.PHONY: units
+.PHONY: units fuzzers
 units: $(unit_bins)
+fuzzers: $(fuzz_bins)
 
 unit: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) units
 	@$(PROVE) $(unit_bins)
 
 test: build
-	@$(MAKE) --no-print-directory -j$(JOBS) units
+	@tools/build/deps clang libclang-rt-dev
+	@$(MAKE) --no-print-directory -j$(JOBS) units fuzzers
 	@$(PROVE) $(unit_bins) $(sort $(wildcard t/*.t))
 
 # the long runs: the same files, without their bound
 
 test-storm: build
 	SYNC_STORM=1 $(PROVE) $(sort $(wildcard t/storm*.t))
+
+# one fuzzer for so many seconds, from what the runs before it have found
+
+TIME ?= 60
+
+fuzz: build
+	@tools/build/deps clang libclang-rt-dev
+	@$(MAKE) --no-print-directory -j$(JOBS) $(out)/fuzz/$(TARGET)
+	@t/fuzz/run.pl $(out)/fuzz $(TARGET) $(TIME)
 
 test-asan: build
 	@tools/build/deps dpkg-dev

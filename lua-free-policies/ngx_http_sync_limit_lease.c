@@ -50,6 +50,7 @@ typedef struct {
     ngx_pool_t                  *pool;
     ngx_pool_t                  *calls;      /* of op, emptied before each */
     ngx_str_t                    key;
+    ngx_str_t                    group;
     sync_gcra_t                  gcra;
     ngx_sync_store_t            *store;
     ngx_msec_t                   lease;
@@ -327,6 +328,12 @@ ngx_http_sync_lease_get(ngx_http_sync_limit_group_t *g, ngx_uint_t i)
         goto failed;
     }
 
+    l->group.len = g->take.group.len;
+    l->group.data = ngx_pstrdup(pool, &g->take.group);
+    if (l->group.data == NULL) {
+        goto failed;
+    }
+
     l->timer.handler = ngx_http_sync_lease_timer;
     l->timer.data = l;
     l->timer.log = ngx_cycle->log;
@@ -497,6 +504,7 @@ ngx_http_sync_lease_refill(ngx_http_sync_lease_t *l, uint64_t cost)
     l->op.log = ngx_cycle->log;
     l->op.pool = l->calls;
 
+    l->take.group = l->group;
     l->take.key = l->key;
     l->take.gcra = &l->gcra;
     l->take.wanted = ngx_max(l->size, cost);
@@ -750,11 +758,13 @@ ngx_http_sync_lease_give_back(ngx_http_sync_lease_t *l,
 
     back->lease.key.len = l->key.len;
     back->lease.key.data = ngx_pstrdup(pool, &l->key);
+    back->lease.group.len = l->group.len;
+    back->lease.group.data = ngx_pstrdup(pool, &l->group);
     back->lease.gcra = &back->gcra;
     back->lease.tokens = tokens;
     ngx_memcpy(back->lease.nonce, chunk->nonce, NGX_SYNC_OWNER_LEN);
 
-    if (back->lease.key.data == NULL
+    if (back->lease.key.data == NULL || back->lease.group.data == NULL
         || l->store->ops->lease_return(l->store, &back->op, &back->lease)
            == NGX_OK)
     {

@@ -8,6 +8,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Test::Sync::Redis;
 use Time::HiRes qw(sleep time);
 
 my @stores = (
@@ -15,6 +16,12 @@ my @stores = (
     { name => 'waiting', conf => 'sync_store test:delay=2ms timeout=300ms;',
       faults => 1 },
 );
+
+# what real servers do is in t/limit_redis.t
+
+push @stores, { name => 'redis',
+                conf => 'sync_store ' . Test::Sync::Redis->start->url . ';' }
+    if Test::Sync::Redis->available;
 
 my ($t, $store);
 

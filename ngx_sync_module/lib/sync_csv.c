@@ -512,7 +512,10 @@ sync_csv_row(const sync_json_t *json, uint32_t header, uint32_t n,
 }
 
 
-/* alone: an empty field would leave an empty line, and is quoted. */
+/*
+ * alone: an empty field would leave an empty line, and is quoted; so is what
+ * would be a byte order mark where it stands first.
+ */
 
 static void
 sync_csv_put(sync_text_t *out, sync_str_t s, int alone)
@@ -531,7 +534,9 @@ sync_csv_put(sync_text_t *out, sync_str_t s, int alone)
         }
     }
 
-    if (i == s.len && s.len && s.data[0] != ' ' && s.data[s.len - 1] != ' ') {
+    if (i == s.len && s.len && s.data[0] != ' ' && s.data[s.len - 1] != ' '
+        && !sync_str_starts(s, "\xef\xbb\xbf"))
+    {
         sync_text_add(out, s);
         return;
     }

@@ -487,6 +487,11 @@ sync_print_media_type(sync_str_t type, sync_arena_t *arena)
         return sync_str_null;
     }
 
+    if (type.len == 0) {
+        out.len = 0;
+        return out;
+    }
+
     d = out.data;
     p = type.data;
     end = p + type.len;

@@ -38,6 +38,7 @@ static sync_rc_t sync_xml_node(sync_xml_t *xml);
 static sync_rc_t sync_xml_element(sync_xml_t *xml);
 static sync_rc_t sync_xml_attributes(sync_xml_t *xml, sync_xml_node_t *node);
 static sync_rc_t sync_xml_qname(sync_xml_t *xml, sync_str_t *value);
+static sync_str_t sync_xml_uri(sync_xml_t *xml, const xmlChar *text);
 static sync_rc_t sync_xml_words(sync_xml_t *xml);
 static sync_xml_node_t *sync_xml_add(sync_xml_t *xml);
 static sync_str_t sync_xml_str(const xmlChar *s);
@@ -165,7 +166,11 @@ sync_xml_element(sync_xml_t *xml)
     /* names and namespaces lie in the reader's dictionary, as long as it */
 
     node->name = sync_xml_str(xmlTextReaderConstLocalName(xml->reader));
-    node->uri = sync_xml_str(xmlTextReaderConstNamespaceUri(xml->reader));
+    node->uri = sync_xml_uri(xml, xmlTextReaderConstNamespaceUri(xml->reader));
+
+    if (node->uri.data == NULL) {
+        return SYNC_FAULT;
+    }
 
     node->parent->elements++;
 
@@ -201,11 +206,13 @@ sync_xml_attributes(sync_xml_t *xml, sync_xml_node_t *node)
         }
 
         attr->name = sync_xml_str(xmlTextReaderConstLocalName(xml->reader));
-        attr->uri = sync_xml_str(xmlTextReaderConstNamespaceUri(xml->reader));
+        attr->uri = sync_xml_uri(xml,
+                                 xmlTextReaderConstNamespaceUri(xml->reader));
 
         attr->value = sync_strdup(xml->arena,
                          sync_xml_str(xmlTextReaderConstValue(xml->reader)));
-        if (attr->value.data == NULL) {
+
+        if (attr->uri.data == NULL || attr->value.data == NULL) {
             return SYNC_FAULT;
         }
 
@@ -236,8 +243,8 @@ sync_xml_attributes(sync_xml_t *xml, sync_xml_node_t *node)
 static sync_rc_t
 sync_xml_qname(sync_xml_t *xml, sync_str_t *value)
 {
-    size_t          len;
     xmlChar        *uri;
+    sync_str_t      in;
     unsigned char  *p, *colon;
 
     colon = memchr(value->data, ':', value->len);
@@ -261,22 +268,56 @@ sync_xml_qname(sync_xml_t *xml, sync_str_t *value)
         value->data = colon + 1;
     }
 
-    len = strlen((const char *) uri);
-    p = sync_alloc(xml->arena, value->len + len + 2);
+    in = sync_xml_uri(xml, uri);
+    p = in.data == NULL ? NULL
+                        : sync_alloc(xml->arena, value->len + in.len + 2);
 
     if (p != NULL) {
         p[0] = '{';
-        memcpy(p + 1, uri, len);
-        p[len + 1] = '}';
-        memcpy(p + len + 2, value->data, value->len);
+        memcpy(p + 1, in.data, in.len);
+        p[in.len + 1] = '}';
+        memcpy(p + in.len + 2, value->data, value->len);
 
         value->data = p;
-        value->len += len + 2;
+        value->len += in.len + 2;
     }
 
     xmlFree(uri);
 
     return p != NULL ? SYNC_OK : SYNC_FAULT;
+}
+
+
+/*
+ * The name of a namespace.  libxml2 leaves an ampersand in it as "&#38;", and
+ * nothing else.  data NULL: no memory.
+ */
+
+static sync_str_t
+sync_xml_uri(sync_xml_t *xml, const xmlChar *text)
+{
+    size_t          i, n;
+    sync_str_t      uri;
+    unsigned char  *p;
+
+    uri = sync_xml_str(text);
+
+    if (uri.len == 0 || memchr(uri.data, '&', uri.len) == NULL) {
+        return uri;
+    }
+
+    p = sync_alloc(xml->arena, uri.len);
+    n = 0;
+
+    for (i = 0; p != NULL && i < uri.len; i++) {
+        p[n++] = uri.data[i];
+
+        if (uri.len - i >= 5 && memcmp(uri.data + i, "&#38;", 5) == 0) {
+            i += 4;
+        }
+    }
+
+    return (sync_str_t) { n, p };
 }
 
 
@@ -359,6 +400,12 @@ static void
 sync_xml_hear(void *data, SYNC_XML_ERROR error)
 {
     sync_xml_t  *xml = data;
+
+    /* the name of a namespace is compared, not followed: any text will do */
+
+    if (error->code == XML_WAR_NS_URI) {
+        return;
+    }
 
     if (error->level > XML_ERR_WARNING && xml->line == 0) {
         xml->line = error->line > 0 ? (size_t) error->line : 1;

@@ -28,6 +28,8 @@ static void sync_xml_attribute(sync_json_out_t *out, sync_arena_t *arena,
     const sync_xml_attr_t *attr);
 static sync_rc_t sync_xml_text(sync_arena_t *arena,
     const sync_xml_node_t *node, sync_str_t *text);
+static sync_rc_t sync_xml_run(sync_arena_t *arena,
+    const sync_xml_node_t **node, sync_str_t *text);
 static sync_rc_t sync_xml_mixed(sync_json_out_t *out, sync_arena_t *arena,
     const sync_xml_node_t *node, sync_str_t uri,
     const sync_format_limits_t *limits);
@@ -266,8 +268,6 @@ static sync_rc_t
 sync_xml_text(sync_arena_t *arena, const sync_xml_node_t *node,
     sync_str_t *text)
 {
-    size_t                  len;
-    unsigned char          *p;
     const sync_xml_node_t  *n;
 
     *text = sync_str_lit("");
@@ -276,16 +276,37 @@ sync_xml_text(sync_arena_t *arena, const sync_xml_node_t *node,
         return SYNC_OK;
     }
 
-    *text = node->child->text;
+    n = node->child;
 
-    if (node->child->next == NULL) {
-        return SYNC_OK;
-    }
+    return sync_xml_run(arena, &n, text);
+}
+
+
+/*
+ * Text up to the next element, in one piece: a comment in it parts nothing.
+ * *node is the element, or NULL.
+ */
+
+static sync_rc_t
+sync_xml_run(sync_arena_t *arena, const sync_xml_node_t **node,
+    sync_str_t *text)
+{
+    size_t                  len;
+    unsigned char          *p;
+    const sync_xml_node_t  *n, *end;
 
     len = 0;
 
-    for (n = node->child; n; n = n->next) {
+    for (n = *node; n && n->name.data == NULL; n = n->next) {
         len += n->text.len;
+    }
+
+    end = n;
+    *text = (*node)->text;
+
+    if ((*node)->next == end) {
+        *node = end;
+        return SYNC_OK;
     }
 
     p = sync_alloc(arena, len);
@@ -296,10 +317,12 @@ sync_xml_text(sync_arena_t *arena, const sync_xml_node_t *node,
     text->data = p;
     text->len = len;
 
-    for (n = node->child; n; n = n->next) {
+    for (n = *node; n != end; n = n->next) {
         memcpy(p, n->text.data, n->text.len);
         p += n->text.len;
     }
+
+    *node = end;
 
     return SYNC_OK;
 }
@@ -313,16 +336,24 @@ sync_xml_mixed(sync_json_out_t *out, sync_arena_t *arena,
     const sync_format_limits_t *limits)
 {
     sync_rc_t               rc;
+    sync_str_t              text;
     const sync_xml_node_t  *n;
 
     sync_json_key(out, sync_str_lit("#"));
     sync_json_open(out, '[');
 
-    for (n = node->child; n; n = n->next) {
+    n = node->child;
+
+    while (n) {
 
         if (n->name.data == NULL) {
+            rc = sync_xml_run(arena, &n, &text);
+            if (rc != SYNC_OK) {
+                return rc;
+            }
+
             if (node->words) {
-                sync_json_string(out, n->text);
+                sync_json_string(out, text);
             }
 
             continue;
@@ -337,6 +368,7 @@ sync_xml_mixed(sync_json_out_t *out, sync_arena_t *arena,
         }
 
         sync_json_close(out, '}');
+        n = n->next;
     }
 
     sync_json_close(out, ']');

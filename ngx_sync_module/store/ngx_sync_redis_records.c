@@ -73,10 +73,11 @@ ngx_int_t
 ngx_sync_redis_claim(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_sync_claim_t *c)
 {
-    ngx_str_t              tag;
-    uint64_t               share;
-    ngx_uint_t             nkeys;
-    ngx_sync_redis_args_t  a;
+    ngx_str_t                tag;
+    uint64_t                 share;
+    ngx_uint_t               nkeys;
+    ngx_sync_redis_args_t    a;
+    ngx_sync_redis_marks_t  *marks;
 
     ngx_memzero(&c->entry, sizeof(ngx_sync_entry_t));
 
@@ -93,6 +94,12 @@ ngx_sync_redis_claim(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_sync_redis_add_number(&a, c->retention);
     ngx_sync_redis_add_number(&a, (c->max_keys + share - 1) / share);
     ngx_sync_redis_add_number(&a, (c->max_bytes + share - 1) / share);
+
+    /* after a loss of data an absent key does not say that nothing was done */
+
+    marks = &ngx_sync_redis_store(st)->marks;
+
+    ngx_sync_redis_add_number(&a, ngx_sync_redis_marks_refuse(marks) ? 1 : 0);
 
     return ngx_sync_redis_run(st, op,
                               &ngx_sync_redis_scripts[NGX_SYNC_REDIS_CLAIM],
@@ -116,6 +123,10 @@ ngx_sync_redis_claim_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
 
     if (said.said == 2) {
         return NGX_SYNC_STORE_FULL;
+    }
+
+    if (said.said == 3) {                /* in quarantine */
+        return NGX_SYNC_STORE_DOWN;
     }
 
     if (said.owner == NULL) {

@@ -93,14 +93,15 @@
     "end\n"
 
 
-/* owner, print, lease, retention, max_keys, max_bytes ->
-   now, 1 granted | 0 found | 2 full, record */
+/* owner, print, lease, retention, max_keys, max_bytes, 1 in quarantine ->
+   now, 1 granted | 0 found | 2 full | 3 absent in quarantine, record */
 
 static const char  ngx_sync_lua_claim[] =
     NGX_SYNC_LUA_RECORD
     NGX_SYNC_LUA_ACCOUNT
     "local key, v = find()\n"
     "if v then return { now, 0, v } end\n"
+    "if ARGV[7] == '1' then return { now, 3 } end\n"
     "local lease, retention = num(ARGV[3]), num(ARGV[4])\n"
     "local keys, bytes = num(ARGV[5]), num(ARGV[6])\n"
     "local capped = keys > 0 or bytes > 0\n"

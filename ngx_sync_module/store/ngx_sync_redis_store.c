@@ -100,6 +100,7 @@ static char *
 ngx_sync_redis_create(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t nargs,
     ngx_sync_store_t *st)
 {
+    char                    *rc;
     ngx_uint_t               i;
     ngx_sync_redis_store_t  *rs;
 
@@ -118,7 +119,13 @@ ngx_sync_redis_create(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t nargs,
     st->ops = &ngx_sync_redis_ops;
     st->data = rs;
 
-    return ngx_sync_redis_conf(cf, args, nargs, &rs->redis);
+    rc = ngx_sync_redis_conf(cf, args, nargs, &rs->redis);
+
+    if (rc == NGX_CONF_OK) {
+        ngx_sync_redis_marks_conf(&rs->marks, &rs->redis);
+    }
+
+    return rc;
 }
 
 
@@ -147,6 +154,8 @@ ngx_sync_redis_init_process(ngx_cycle_t *cycle, ngx_sync_store_t *st)
 
     rs = st->data;
 
+    ngx_sync_redis_marks_init(&rs->marks, cycle);
+
     return rs->redis.topology->init_process(&rs->redis, cycle);
 }
 
@@ -157,6 +166,8 @@ ngx_sync_redis_exit_process(ngx_cycle_t *cycle, ngx_sync_store_t *st)
     ngx_sync_redis_store_t  *rs;
 
     rs = st->data;
+
+    ngx_sync_redis_marks_exit(&rs->marks);
 
     rs->redis.topology->exit_process(&rs->redis);
 

@@ -12,6 +12,7 @@
  *     sync:{l:G}l:KEY            a limit; G is the CRC-32 of its group
  *     sync:{l:G}g:NONCE          tokens that were leased from it
  *     sync:{l:G}s:KEY            slots by their holders; the key is the group
+ *     sync:{m:I}                 a mark: were the data lost?
  *     sync:{t:KEY}  sync:{c:KEY} what was seen; what is cached
  */
 
@@ -23,6 +24,7 @@
 #include "ngx_sync_store.h"
 #include "ngx_sync_store_type.h"
 #include "ngx_sync_redis.h"
+#include "ngx_sync_redis_marks.h"
 
 
 #define NGX_SYNC_REDIS_BUCKETS    16     /* slots a tenant may spread over */
@@ -48,6 +50,7 @@ typedef enum {
 
 typedef struct {
     ngx_sync_redis_t         redis;
+    ngx_sync_redis_marks_t   marks;
     time_t                   logged;     /* an error, at most one a second */
 
     ngx_uint_t               due;        /* where due() goes on in tags, */

@@ -27,6 +27,8 @@ static const csv_row_t  rows[] = {
     { "a,b\r\n1,2\n3,4", "[{\"a\":\"1\",\"b\":\"2\"},"
       "{\"a\":\"3\",\"b\":\"4\"}]", NULL, 0, NULL },
     { "\xef\xbb\xbf" "a\n1", "[{\"a\":\"1\"}]", NULL, 0, NULL },
+    { "\xef\xbb\xbf\xef\xbb\xbf" "a\n\xef\xbb\xbf",
+      "[{\"\xef\xbb\xbf" "a\":\"\xef\xbb\xbf\"}]", NULL, 0, NULL },
     { "a,b\n,\n", "[{\"a\":\"\",\"b\":\"\"}]", NULL, 0, NULL },
     { "a,b\n\"\",\"\"", "[{\"a\":\"\",\"b\":\"\"}]", NULL, 0, NULL },
     { "a\n\nx\n", "[{\"a\":\"\"},{\"a\":\"x\"}]", NULL, 0, NULL },

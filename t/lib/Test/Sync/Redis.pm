@@ -58,6 +58,10 @@ C<certificates> is a folder with ca.pem, server.pem/.key (redis.test, localhost,
 127.0.0.1), other.pem/.key (other.test), client.pem/.key, and stranger.pem/.key
 with its stranger-ca.pem.
 
+C<gateway(CONF, OPTIONS)> is a started L<Test::Sync> with CONF inside of
+C<http {}> and C</op> for C<op(T, NAME, ARGUMENTS)>: an operation of the store as
+a hash, of which C<result> is the first to look at.
+
 Everything is killed when the test ends, however it ends.
 
 =cut
@@ -645,6 +649,36 @@ sub openssl {
 
 
 # helpers
+
+sub gateway {
+    my ($class, $conf, %opt) = @_;
+
+    require Test::Sync;
+
+    my $t = Test::Sync->new(%opt);
+
+    $t->http(<<"CONF");
+    $conf
+
+    server {
+        listen 127.0.0.1:%%PORT_0%% reuseport;
+        location = /op { sync_test_store; }
+    }
+CONF
+
+    return $t->start;
+}
+
+
+sub op {
+    my ($class, $t, $op, %args) = @_;
+
+    my $res = $t->get("/op?op=$op"
+                      . join '', map { "&$_=$args{$_}" } sort keys %args);
+
+    return $res->json || { result => "status $res->{status}" };
+}
+
 
 sub wait_for {
     my ($what, $seconds, $code) = @_;

@@ -1,0 +1,186 @@
+#!/usr/bin/perl
+
+# Seeds of a fuzzer, made of the conformance suites and of what the project
+# ships: seeds.pl NAME FOLDER.  Nothing of a suite is kept in the project.
+
+use strict;
+use warnings;
+
+use Cpanel::JSON::XS ();
+use Cwd qw(abs_path);
+use Digest::SHA qw(sha1_hex);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+
+my ($name, $folder) = @ARGV;
+
+my $root = abs_path(dirname(__FILE__) . '/../..');
+my $suites = $ENV{SYNC_SUITES} || "$root/../shared/data";
+my $json = Cpanel::JSON::XS->new->canonical->allow_nonref->utf8;
+
+my %seeds = (
+    csv      => \&csv,
+    doc      => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
+    json     => \&json_texts,
+    jws      => \&jws,
+    map      => \&maps,
+    path     => \&paths,
+    schema   => \&schemas,
+    sfv      => \&fields,
+    template => \&templates,
+    xml      => \&xml,
+);
+
+my $seeds = $seeds{$name} or die "no seeds for \"$name\"\n";
+
+make_path($folder);
+
+for my $seed ($seeds->()) {
+    next if length $seed > 16384;
+
+    utf8::encode($seed) if utf8::is_utf8($seed);
+
+    open my $fh, '>:raw', "$folder/" . sha1_hex($seed) or die "$folder: $!";
+    print $fh $seed;
+    close $fh;
+}
+
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $fh, '<:raw', $file or return '';
+    local $/;
+
+    return <$fh> // '';
+}
+
+
+sub shipped {
+    my ($pattern) = @_;
+
+    return map { slurp($_) } glob "$root/conf.example/$pattern";
+}
+
+
+# a suite that is absent has no seeds
+
+sub cases {
+    my ($file) = @_;
+
+    my $text = slurp("$suites/$file");
+
+    return $text eq '' ? [] : $json->decode($text);
+}
+
+
+sub one_line {
+    my ($text) = @_;
+
+    return $json->encode($json->decode($text));
+}
+
+
+sub json_texts {
+    return (map { slurp($_) } glob "$suites/json-parsing/test_parsing/*.json"),
+           (map { $json->encode($_) } @{ cases('strings/blns.json') }),
+           shipped('requests/*.json');
+}
+
+
+sub paths {
+    my $cts = cases('jsonpath/cts.json');
+
+    return map { "$_->{selector}\n" . ($_->{invalid_selector} ? 'null'
+                                       : $json->encode($_->{document})) }
+           ref $cts eq 'HASH' ? @{ $cts->{tests} } : ();
+}
+
+
+sub maps {
+    my @maps = map { one_line($_) } shipped('library/maps/*.json');
+    my @payloads = shipped('requests/*.json');
+    my @seeds;
+
+    for my $map (@maps) {
+        push @seeds, map { "$map\n$_" } @payloads;
+    }
+
+    return @seeds;
+}
+
+
+sub fields {
+    return map { join ', ', @{ $_->{raw} } }
+           map { @{ cases("structured-fields/$_.json") } }
+               qw(item string string-generated);
+}
+
+
+sub templates {
+    my @seeds;
+
+    for my $text (shipped('tenants/*.json')) {
+        my @lines = $text =~ m{"((?:GET|POST|PUT|PATCH|DELETE) /[^"]*)"}g;
+
+        push @seeds, map { "$_\n4711\nkey\n{\"order_number\":\"1\"}" } @lines;
+    }
+
+    return @seeds, "GET /a/{id}?q='{/b/c}'&x={idempotency_key}\n1') or ('1\n"
+                   . "k\n{\"b\":{\"c\":\"d'e\"}}";
+}
+
+
+sub jws {
+    my @keys = map { one_line($_) } grep { $_ ne '' }
+               map { slurp($_) } glob "$suites/jose/jwk/*.json";
+    my @tokens = map { $json->decode(slurp($_))->{output}{compact} // () }
+                 glob "$suites/jose/jws/*.json";
+    my @seeds;
+
+    for my $key (@keys) {
+        push @seeds, map { "{\"keys\":[$key]}\n$_" } @tokens;
+    }
+
+    return @seeds, "{\"keys\":[]}\ne30.e30.e30";
+}
+
+
+sub schemas {
+    my @seeds;
+
+    for my $file (glob("$suites/json-schema/draft2020-12/*.json"),
+                  glob("$suites/json-schema/draft7/*.json"))
+    {
+        for my $group (@{ $json->decode(slurp($file)) }) {
+            my $schema = $json->encode($group->{schema});
+
+            push @seeds, map { "$schema\n" . $json->encode($_->{data}) }
+                         @{ $group->{tests} };
+        }
+    }
+
+    return @seeds;
+}
+
+
+# what the units of the readers are made of
+
+sub literals {
+    my ($unit) = @_;
+
+    my @strings = slurp("$root/t/unit/$unit.c") =~ /"((?:[^"\\\n]|\\.)*)"/g;
+
+    return map { s/\\n/\n/gr =~ s/\\r/\r/gr =~ s/\\(["\\])/$1/gr } @strings;
+}
+
+
+sub xml {
+    return grep { /^</ } literals('xml'), literals('soap');
+}
+
+
+sub csv {
+    return (grep { /,|=|\n/ } literals('csv'), literals('form')),
+           "a,b\r\n1,\"x\"\"y\"\r\n", 'a=1&b=%20&c=+';
+}

@@ -1,0 +1,184 @@
+#!/usr/bin/perl
+
+# What was executed is forgotten when a Redis loses its data: it is noticed,
+# and nothing is executed under an absent key for a while.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::Sync;
+use Test::Sync::Redis;
+use Time::HiRes qw(sleep time);
+
+Test::Sync::Redis->available or plan skip_all => 'no redis-server';
+
+my $t;
+
+
+sub gateway {
+    my ($conf, %opt) = @_;
+
+    return $t = Test::Sync::Redis->gateway($conf, %opt);
+}
+
+
+sub claim {
+    my ($key, %args) = @_;
+
+    return Test::Sync::Redis->op($t, 'claim', key => $key, owner => "o-$key",
+                                 print => 'p', %args)->{result};
+}
+
+
+sub noticed {
+    my ($like, $name) = @_;
+
+    my $yes = $t->wait_for(sub { $t->log_text =~ $like }, 5);
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    ok($yes, $name) or diag($t->log_text);
+}
+
+
+subtest 'everything is gone under open connections' => sub {
+    my $r = Test::Sync::Redis->start;
+
+    gateway('sync_store ' . $r->url . ' quarantine=4s;');
+
+    is(claim('before'), 'OK', 'a new store is not a loss');
+    like($r->cmd('GET', 'sync:{m:0}'), qr/^[0-9a-f]{16} \d+ \d+ 0$/,
+         'its mark');
+
+    my $first = $r->cmd('GET', 'sync:{m:0}');
+
+    ok($t->wait_for(sub { $r->cmd('GET', 'sync:{m:0}') ne $first }, 3),
+       'is counted up');
+
+    $r->cmd('FLUSHALL');
+
+    noticed(qr/data was lost: its mark is gone/, 'is noticed in a moment');
+    noticed(qr/for [34]s nothing is executed.*after_loss=refuse/,
+            'and what it means is said');
+    is(claim('after'), 'DOWN', 'an absent key is not granted');
+    is($r->cmd('KEYS', '*r:*')->@*, 0, 'and nothing was written');
+
+    my $other = Test::Sync::Redis->gateway('sync_store ' . $r->url
+                                           . ' quarantine=4s;');
+    is(Test::Sync::Redis->op($other, 'claim', key => 'x', owner => 'o',
+                             print => 'p')->{result}, 'DOWN',
+       'nor on a node that was not there');
+    like($other->log_text, qr/data was lost: for \ds nothing is executed/,
+         'which read it in the mark');
+    $other->done;
+
+    ok($t->wait_for(sub { claim('after') eq 'OK' }, 8),
+       'the quarantine ends');
+
+    $t->done;
+};
+
+
+subtest 'a server that comes back empty' => sub {
+    my $r = Test::Sync::Redis->start;
+
+    gateway('sync_store ' . $r->url . ';');
+    is(claim('before'), 'OK', 'a claim');
+
+    $r->again(empty => 1);
+
+    my ($tries, $last) = (0, '');
+    my $granted = 0;
+
+    $t->wait_for(sub {
+        $last = claim('k' . $tries++);
+        $granted++ if $last eq 'OK';
+        return $t->log_text =~ /data was lost: its mark is gone/;
+    }, 5);
+
+    like($t->log_text, qr/data was lost: its mark is gone/, 'is noticed');
+    like($t->log_text, qr/for (?:600|599)s nothing/, 'ten minutes by default');
+    is($granted, 0, 'before a claim is granted');
+    is(claim('new'), 'DOWN', 'nor is one later');
+
+    $t->done;
+};
+
+
+subtest 'a server that comes back older' => sub {
+    my $r = Test::Sync::Redis->start;
+
+    gateway('sync_store ' . $r->url . ';');
+    is(claim('old'), 'OK', 'a claim that is saved');
+
+    $r->cmd('SAVE');
+    is(claim('young'), 'OK', 'one that is not');
+    sleep 3.2;
+
+    $r->kill9;
+    $r->launch;
+
+    noticed(qr/data was lost: it is back at a state of \d{4} ms before/,
+            'is noticed');
+    is(claim('young'), 'DOWN', 'what is not there is not granted');
+    is(claim('old', owner => 'another'), 'BUSY',
+       'what is there answers as before');
+
+    $t->done;
+};
+
+
+subtest 'a server that comes back as it was' => sub {
+    my $r = Test::Sync::Redis->start(config => [
+        appendonly => 'yes', appendfsync => 'always' ]);
+
+    gateway('sync_store ' . $r->url . ';');
+    is(claim('old'), 'OK', 'a claim');
+
+    $r->kill9;
+    $r->launch;
+
+    ok($t->wait_for(sub { claim('new') eq 'OK' }, 5), 'goes on');
+    is(claim('old', owner => 'another'), 'BUSY', 'with what it has');
+    unlike($t->log_text, qr/data was lost/, 'and no loss is seen');
+
+    $t->done;
+};
+
+
+subtest 'execute all the same' => sub {
+    my $r = Test::Sync::Redis->start;
+
+    gateway('sync_store ' . $r->url . ' after_loss=execute;');
+    is(claim('before'), 'OK', 'a claim');
+
+    $r->cmd('FLUSHALL');
+
+    noticed(qr/data was lost: its mark is gone/, 'the loss is told of');
+    is(claim('before'), 'OK', 'and what is absent is granted');
+    unlike($t->log_text, qr/nothing is executed/, 'nothing else is said');
+
+    $t->done;
+};
+
+
+subtest 'a user who may not look' => sub {
+    my $r = Test::Sync::Redis->start(acl => [
+        'app on >pw ~sync:{?*}r:* ~sync:{?*}due ~sync:{?*}keys ~sync:{?*}bytes '
+        . '+@all -info' ]);
+
+    $ENV{SYNC_TEST_PW} = 'pw';
+    gateway('sync_store ' . $r->url
+            . ' user=app password=env:SYNC_TEST_PW;');
+
+    is(claim('k', tenant => 't'), 'OK', 'can claim');
+    noticed(qr/may not look at "sync:\{m:0\}", a loss of data is not noticed/,
+            'but is told of what is missing');
+    noticed(qr/may not ask \S+ for INFO: version, role and eviction are not/,
+            'both things');
+
+    $t->done;
+};
+
+
