@@ -56,7 +56,7 @@ PROVE   := prove -It/lib
 
 
 .PHONY: all deps build module unit install demo run test test-storm \
-        fuzz test-asan test-distros bench clean list
+        fuzz test-asan test-distros bench bench-lib clean list
 
 all: build
 
@@ -196,7 +196,8 @@ test-asan: build
 	@$(MAKE) --no-print-directory -j$(JOBS) units
 	@SYNC_STATIC=1 SYNC_NGINX=$(out)/asan/nginx/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=1 \
-	    $(PROVE) $(unit_bins) t/asan/canary.t $(sort $(wildcard t/*.t))
+	    $(PROVE) $(unit_bins) t/asan/canary.t \
+	    $(sort $(filter-out t/fuzz.t,$(wildcard t/*.t)))
 
 test-distros: build
 	@tools/build/deps debootstrap
@@ -205,6 +206,18 @@ test-distros: build
 bench: build
 	@tools/build/deps wrk
 	@perl bench/run.pl $(if $(QUICK),--quick)
+
+
+# the map of an order over the tape, and over trees of jansson
+
+$(out)/bench-lib: bench/lib.c $(out)/libsync.a
+	$(CC) $(STD) $(WARN) $(CFLAGS) -I$(lib) -MMD -MP -MF $@.d -o $@ $< \
+	    $(out)/libsync.a $(libs) -lm
+
+bench-lib: build
+	@$(MAKE) --no-print-directory $(out)/bench-lib
+	@$(out)/bench-lib conf.example/library/maps/salesforce.json \
+	    t/unit/golden/salesforce-order.json
 
 
 demo: build
