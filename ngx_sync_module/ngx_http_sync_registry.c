@@ -33,6 +33,7 @@ static ngx_int_t ngx_http_sync_registry_path(ngx_conf_t *cf, ngx_str_t *value,
 
 #define NGX_HTTP_SYNC_REGISTRY_INTERVAL  2000                   /* ms */
 #define NGX_HTTP_SYNC_REGISTRY_LEAST     10
+#define NGX_HTTP_SYNC_REGISTRY_CHAIN     16  /* bits, of a bucket */
 #define NGX_HTTP_SYNC_REGISTRY_ZONE      (4 * 1024 * 1024)
 
 
@@ -412,6 +413,11 @@ ngx_http_sync_secret_read(ngx_http_sync_tenant_t *t, ngx_str_t *name,
 
     /* also one that is not there is looked for at the next scan */
 
+    if (t->secrets == NULL) {
+        t->looked = t->reg->scan.turn;
+        ngx_queue_insert_tail(&t->reg->awake, &t->awake);
+    }
+
     file->next = t->secrets;
     t->secrets = file;
 
@@ -551,13 +557,18 @@ ngx_http_sync_registry_broken(ngx_http_request_t *r, ngx_uint_t *i,
         return NGX_DECLINED;
     }
 
-    place = 0;
+    /* a bucket, and a place in its chain: nobody begins from the first */
 
-    for (b = 0; b < reg->slots.size; b++) {
+    for (b = *i >> NGX_HTTP_SYNC_REGISTRY_CHAIN; b < reg->slots.size; b++) {
+
+        place = 0;
+
         for (n = reg->slots.buckets[b]; n != NULL; n = n->next) {
             slot = n->value;
 
-            if (slot->error == NULL || place++ < *i) {
+            if (((b << NGX_HTTP_SYNC_REGISTRY_CHAIN) | place++) < *i
+                || slot->error == NULL)
+            {
                 continue;
             }
 
@@ -566,7 +577,7 @@ ngx_http_sync_registry_broken(ngx_http_request_t *r, ngx_uint_t *i,
             error->len = ngx_strlen(slot->error);
             error->data = (u_char *) slot->error;
 
-            (*i)++;
+            *i = (b << NGX_HTTP_SYNC_REGISTRY_CHAIN) | place;
 
             return NGX_OK;
         }
@@ -599,6 +610,8 @@ ngx_http_sync_registry_create_main_conf(ngx_conf_t *cf)
     reg->interval = NGX_HTTP_SYNC_REGISTRY_INTERVAL;
     reg->zone_size = NGX_HTTP_SYNC_REGISTRY_ZONE;
     reg->loading = 1;
+    reg->scan.watch = -1;
+    ngx_queue_init(&reg->awake);
 
     return reg;
 }
@@ -720,6 +733,7 @@ ngx_http_sync_registry_cleanup(void *data)
     ngx_http_sync_table_done(&reg->hosts);
     ngx_http_sync_table_done(&reg->issuers);
     ngx_http_sync_table_done(&reg->files);
+    free(reg->seen);
 }
 
 

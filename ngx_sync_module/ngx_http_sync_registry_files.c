@@ -15,6 +15,10 @@
 #define NGX_HTTP_SYNC_GROUPS  256        /* of the workers' user */
 
 
+static void ngx_http_sync_table_grow(ngx_http_sync_table_t *t,
+    ngx_log_t *log);
+static void ngx_http_sync_table_link(ngx_http_sync_node_t **at,
+    ngx_http_sync_node_t *node);
 static ngx_uint_t ngx_http_sync_allowed(struct stat *st, ngx_uint_t bits,
     uid_t uid, gid_t *groups, int ngroups);
 
@@ -321,44 +325,65 @@ void
 ngx_http_sync_table_insert(ngx_http_sync_table_t *t,
     ngx_http_sync_node_t *node, ngx_log_t *log)
 {
-    ngx_uint_t              i, size;
-    ngx_http_sync_node_t   *n, *next, **buckets, **last;
-
     node->hash = ngx_murmur_hash2(node->key.data, node->key.len);
 
     if (t->count >= t->size) {
-        size = t->size * 2;
-        buckets = ngx_calloc(size * sizeof(ngx_http_sync_node_t *), log);
+        ngx_http_sync_table_grow(t, log);
+    }
 
-        if (buckets != NULL) {
-            for (i = 0; i < t->size; i++) {
-                for (n = t->buckets[i]; n != NULL; n = next) {
-                    next = n->next;
+    ngx_http_sync_table_link(&t->buckets[node->hash & (t->size - 1)], node);
+    t->count++;
+}
 
-                    /* the order of equal keys stays */
 
-                    last = &buckets[n->hash & (size - 1)];
+/* Each bucket parts in two; the order of equal keys stays. */
 
-                    while (*last != NULL) {
-                        last = &(*last)->next;
-                    }
+static void
+ngx_http_sync_table_grow(ngx_http_sync_table_t *t, ngx_log_t *log)
+{
+    ngx_uint_t              i;
+    ngx_http_sync_node_t   *n, *next, **buckets, **low, **high;
 
-                    n->next = NULL;
-                    *last = n;
-                }
+    buckets = ngx_calloc(t->size * 2 * sizeof(ngx_http_sync_node_t *), log);
+    if (buckets == NULL) {
+        return;
+    }
+
+    for (i = 0; i < t->size; i++) {
+        low = &buckets[i];
+        high = &buckets[i + t->size];
+
+        for (n = t->buckets[i]; n != NULL; n = next) {
+            next = n->next;
+
+            if (n->hash & t->size) {
+                ngx_http_sync_table_link(high, n);
+                high = &n->next;
+
+            } else {
+                ngx_http_sync_table_link(low, n);
+                low = &n->next;
             }
-
-            free(t->buckets);
-            t->buckets = buckets;
-            t->size = size;
         }
     }
 
-    i = node->hash & (t->size - 1);
+    free(t->buckets);
+    t->buckets = buckets;
+    t->size *= 2;
+}
 
-    node->next = t->buckets[i];
-    t->buckets[i] = node;
-    t->count++;
+
+static void
+ngx_http_sync_table_link(ngx_http_sync_node_t **at, ngx_http_sync_node_t *node)
+{
+    node->next = *at;
+    node->prev = at;
+
+    if (node->next != NULL) {
+        node->next->prev = &node->next;
+    }
+
+    *at = node;
 }
 
 
@@ -366,13 +391,16 @@ void
 ngx_http_sync_table_remove(ngx_http_sync_table_t *t,
     ngx_http_sync_node_t *node)
 {
-    ngx_http_sync_node_t  **n;
-
-    for (n = &t->buckets[node->hash & (t->size - 1)]; *n; n = &(*n)->next) {
-        if (*n == node) {
-            *n = node->next;
-            t->count--;
-            return;
-        }
+    if (node->prev == NULL) {
+        return;
     }
+
+    *node->prev = node->next;
+
+    if (node->next != NULL) {
+        node->next->prev = node->prev;
+    }
+
+    node->prev = NULL;
+    t->count--;
 }

@@ -310,10 +310,56 @@ ngx_http_sync_file_keys(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f,
 }
 
 
+ngx_int_t
+ngx_http_sync_file_keys_judge(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_file_t *f, ngx_log_t *log)
+{
+    ngx_int_t  rc;
+
+    if (f->version != 0 && f->keys_good == f->version) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_sync_file_keys(reg, f, log);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    f->keys_good = f->version;
+
+    if (f->keys->refs == 1) {
+        ngx_http_sync_keys_drop(f->keys);
+        f->keys = NULL;
+        f->keys_version = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+const sync_value_t *
+ngx_http_sync_file_template(ngx_http_sync_file_t *f)
+{
+    return f->template_version == f->version ? f->template : NULL;
+}
+
+
+void
+ngx_http_sync_file_keep(ngx_http_sync_file_t *f, const sync_value_t *template)
+{
+    sync_value_free(f->template);
+
+    f->template = sync_value_share(template);
+    f->template_version = f->version;
+}
+
+
 /*
  * The content of a library file, by malloc.  Only who judges by it whether
  * the file has changed notes the stamp: a reader in between would hide the
- * change from the next scan.  NGX_OK, or NGX_DECLINED with an error by malloc (NULL: no memory).
+ * change from the next scan.  NGX_OK, or NGX_DECLINED with an error by malloc
+ * (NULL: no memory).
  */
 
 static ngx_int_t
@@ -364,6 +410,7 @@ ngx_http_sync_file_free(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f)
 
     ngx_http_sync_mapping_drop(f->map);
     ngx_http_sync_keys_drop(f->keys);
+    sync_value_free(f->template);
 
     free(f->map_error);
     free(f->keys_error);

@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
     ngx_http_sync_tenant_t **t, char **error);
 static void ngx_http_sync_slot_inherit(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, ngx_log_t *log);
+static ngx_int_t ngx_http_sync_slot_place(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_log_t *log);
 static ngx_http_sync_tenant_t *ngx_http_sync_tenant_create(
     ngx_http_sync_registry_t *reg, u_char *block, size_t len,
     ngx_log_t *log);
@@ -26,6 +28,10 @@ static sync_rc_t ngx_http_sync_load_upstream(void *data, sync_str_t name);
 static sync_rc_t ngx_http_sync_load_library(void *data, sync_str_t path);
 static sync_rc_t ngx_http_sync_load_template(void *data, sync_arena_t *arena,
     sync_str_t path, sync_str_t *text);
+static const sync_value_t *ngx_http_sync_load_kept(void *data,
+    sync_str_t path);
+static void ngx_http_sync_load_keep(void *data, sync_str_t path,
+    const sync_value_t *value);
 static ngx_int_t ngx_http_sync_load_maps(ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t *t, char **error);
 static ngx_int_t ngx_http_sync_load_map(ngx_http_sync_load_t *load,
@@ -297,6 +303,8 @@ ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
     options.upstream = ngx_http_sync_load_upstream;
     options.library = ngx_http_sync_load_library;
     options.load = ngx_http_sync_load_template;
+    options.kept = ngx_http_sync_load_kept;
+    options.keep = ngx_http_sync_load_keep;
     options.data = load;
 
     ngx_memzero(&err, sizeof(sync_error_t));
@@ -475,6 +483,35 @@ ngx_http_sync_load_template(void *data, sync_arena_t *arena, sync_str_t path,
 }
 
 
+static const sync_value_t *
+ngx_http_sync_load_kept(void *data, sync_str_t path)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    if (ngx_http_sync_load_library(data, path) != SYNC_OK) {
+        return NULL;
+    }
+
+    return ngx_http_sync_file_template(
+                          ngx_http_sync_file(load->reg, path, load->log));
+}
+
+
+static void
+ngx_http_sync_load_keep(void *data, sync_str_t path, const sync_value_t *value)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    ngx_http_sync_file_t  *f;
+
+    f = ngx_http_sync_file(load->reg, path, load->log);
+
+    if (f != NULL) {
+        ngx_http_sync_file_keep(f, value);
+    }
+}
+
+
 /* All maps that sources and connectors name. */
 
 static ngx_int_t
@@ -633,15 +670,9 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
             return NGX_DECLINED;
         }
 
-        rc = ngx_http_sync_file_keys(load->reg, f, load->log);
+        rc = ngx_http_sync_file_keys_judge(load->reg, f, load->log);
 
         if (rc == NGX_OK) {
-            if (f->keys->refs == 1) {
-                ngx_http_sync_keys_drop(f->keys);
-                f->keys = NULL;
-                f->keys_version = 0;
-            }
-
             continue;
         }
 
@@ -734,9 +765,52 @@ ngx_http_sync_slot_create(ngx_http_sync_registry_t *reg, ngx_str_t *name,
     p = ngx_cpymem(p, name->data, name->len);
     ngx_memcpy(p, ".json", 6);
 
+    if (ngx_http_sync_slot_place(reg, slot, log) != NGX_OK) {
+        free(slot);
+        return NULL;
+    }
+
     ngx_http_sync_table_insert(&reg->slots, &slot->node, log);
 
     return slot;
+}
+
+
+static ngx_int_t
+ngx_http_sync_slot_place(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_slot_t *slot, ngx_log_t *log)
+{
+    uint32_t   n;
+    uint32_t  *seen;
+
+    if (reg->vacant) {
+        slot->place = reg->vacant - 1;
+        reg->vacant = reg->seen[slot->place];
+        reg->seen[slot->place] = 0;
+
+        return NGX_OK;
+    }
+
+    if (reg->nplaces == reg->nseen) {
+        n = reg->nseen ? reg->nseen * 2 : 64;
+
+        seen = ngx_calloc(n * sizeof(uint32_t), log);
+        if (seen == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (reg->nseen) {
+            ngx_memcpy(seen, reg->seen, reg->nseen * sizeof(uint32_t));
+        }
+
+        free(reg->seen);
+        reg->seen = seen;
+        reg->nseen = n;
+    }
+
+    slot->place = reg->nplaces++;
+
+    return NGX_OK;
 }
 
 
@@ -756,6 +830,9 @@ ngx_http_sync_slot_free(ngx_http_sync_registry_t *reg,
     ngx_http_sync_tenant_drop(t);
 
     ngx_http_sync_table_remove(&reg->slots, &slot->node);
+
+    reg->seen[slot->place] = reg->vacant;
+    reg->vacant = slot->place + 1;
 
     ngx_http_sync_deps_clear(&slot->deps);
     free(slot->deps.elts);
@@ -785,6 +862,10 @@ ngx_http_sync_tenant_drop(ngx_http_sync_tenant_t *t)
         for (i = 0; i < issuers; i++) {
             ngx_http_sync_keys_drop(t->keys[i]);
         }
+    }
+
+    if (t->secrets != NULL) {
+        ngx_queue_remove(&t->awake);
     }
 
     for (s = t->secrets; s != NULL; s = next) {

@@ -43,6 +43,7 @@ typedef struct ngx_http_sync_node_s  ngx_http_sync_node_t;
 
 struct ngx_http_sync_node_s {
     ngx_http_sync_node_t       *next;
+    ngx_http_sync_node_t      **prev;    /* what points here */
     uint32_t                    hash;
     ngx_str_t                   key;     /* not copied */
     void                       *value;
@@ -113,7 +114,11 @@ struct ngx_http_sync_file_s {
 
     ngx_http_sync_keys_t       *keys;
     uint64_t                    keys_version;    /* 0: not tried */
+    uint64_t                    keys_good;   /* version that was judged so */
     char                       *keys_error;
+
+    sync_value_t               *template;
+    uint64_t                    template_version;
 };
 
 
@@ -145,6 +150,9 @@ struct ngx_http_sync_tenant_s {
     ngx_uint_t                    nmaps;
     ngx_http_sync_keys_t        **keys;  /* per issuer; NULL: not asked yet */
     ngx_http_sync_secret_file_t  *secrets;
+
+    ngx_queue_t                   awake; /* has secrets: they are looked at */
+    uint64_t                      looked;    /* number of that look */
 };
 
 
@@ -164,7 +172,7 @@ typedef struct {
     ngx_http_sync_node_t       *issuers;
     ngx_uint_t                  nissuers;
 
-    uint64_t                    seen;    /* number of the last scan */
+    uint32_t                    place;   /* in reg->seen */
     unsigned                    contested:1;     /* a name is another's */
 } ngx_http_sync_slot_t;
 
@@ -192,6 +200,8 @@ typedef struct {
 typedef enum {
     NGX_HTTP_SYNC_SCAN_REST = 0,
     NGX_HTTP_SYNC_SCAN_LIBRARY,
+    NGX_HTTP_SYNC_SCAN_WATCH,
+    NGX_HTTP_SYNC_SCAN_AWAKE,
     NGX_HTTP_SYNC_SCAN_FOLDER,
     NGX_HTTP_SYNC_SCAN_GONE
 } ngx_http_sync_scan_e;
@@ -199,11 +209,15 @@ typedef enum {
 typedef struct {
     ngx_event_t                 event;
     ngx_http_sync_scan_e        phase;
-    uint64_t                    serial;
+    uint32_t                    serial;  /* of the look at all documents */
+    uint64_t                    turn;    /* number of the turn */
     ngx_uint_t                  place;   /* bucket of a table */
     ngx_uint_t                  found;   /* documents in this scan */
     DIR                        *dir;
+    int                         watch;   /* inotify; -1: none */
     ngx_msec_t                  begun;
+    ngx_msec_t                  due;     /* the next look at all */
+    unsigned                    full:1;  /* asked for, or under way */
 } ngx_http_sync_scan_t;
 
 
@@ -223,6 +237,16 @@ struct ngx_http_sync_registry_s {
     ngx_http_sync_table_t       hosts;
     ngx_http_sync_table_t       issuers;
     ngx_http_sync_table_t       files;
+
+    /*
+     * By the place of a slot: the scan that has seen it last.  Apart from the
+     * slots, so that the workers share what they have inherited.
+     */
+    uint32_t                   *seen;
+    uint32_t                    nseen;
+    uint32_t                    nplaces;
+    uint32_t                    vacant;  /* first free place + 1; 0: none */
+    ngx_queue_t                 awake;   /* tenants that have secrets */
 
     ngx_shm_zone_t             *zone;
     ngx_http_sync_owners_t     *owners;  /* NULL: not shared yet */
@@ -279,6 +303,15 @@ ngx_int_t ngx_http_sync_file_map(ngx_http_sync_registry_t *reg,
     ngx_http_sync_file_t *f, ngx_log_t *log);
 ngx_int_t ngx_http_sync_file_keys(ngx_http_sync_registry_t *reg,
     ngx_http_sync_file_t *f, ngx_log_t *log);
+
+/* Judged, and not kept unless somebody uses it.  As file_keys. */
+ngx_int_t ngx_http_sync_file_keys_judge(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_file_t *f, ngx_log_t *log);
+
+/* The template of this version of the file, if it was kept; else NULL. */
+const sync_value_t *ngx_http_sync_file_template(ngx_http_sync_file_t *f);
+void ngx_http_sync_file_keep(ngx_http_sync_file_t *f,
+    const sync_value_t *template);
 
 void ngx_http_sync_file_free(ngx_http_sync_registry_t *reg,
     ngx_http_sync_file_t *f);
@@ -374,10 +407,26 @@ uint64_t ngx_http_sync_owner_noted(ngx_http_sync_registry_t *reg,
 ngx_int_t ngx_http_sync_scan_load(ngx_conf_t *cf,
     ngx_http_sync_registry_t *reg);
 
+/* "acme.json", and its name is "acme".  NGX_DECLINED: not a document. */
+ngx_int_t ngx_http_sync_scan_is_document(const char *file, ngx_str_t *name);
+
+/* Loads it where it has changed.  What that has cost of the budget. */
+ngx_int_t ngx_http_sync_scan_document(ngx_http_sync_registry_t *reg,
+    ngx_str_t *name, ngx_log_t *log);
+
 /* Starts polling, in a worker. */
 void ngx_http_sync_scan_start(ngx_http_sync_registry_t *reg,
     ngx_cycle_t *cycle);
 void ngx_http_sync_scan_stop(ngx_http_sync_registry_t *reg);
+
+/* watch: ngx_http_sync_registry_watch.c */
+
+void ngx_http_sync_watch_start(ngx_http_sync_registry_t *reg, ngx_log_t *log);
+void ngx_http_sync_watch_stop(ngx_http_sync_registry_t *reg);
+/* Loads what was written; the next phase when it is done.  What is left. */
+ngx_int_t ngx_http_sync_watch_read(ngx_http_sync_registry_t *reg,
+    ngx_int_t budget, ngx_log_t *log);
+
 
 /* The registry of the configuration that runs; NULL: there is none. */
 extern ngx_http_sync_registry_t  *ngx_http_sync_registry_live;

@@ -17,27 +17,28 @@ static ngx_int_t ngx_http_sync_scan_library(ngx_http_sync_registry_t *reg,
     ngx_int_t budget, ngx_log_t *log);
 static ngx_int_t ngx_http_sync_scan_folder(ngx_http_sync_registry_t *reg,
     ngx_int_t budget, ngx_log_t *log);
-static ngx_int_t ngx_http_sync_scan_document(ngx_http_sync_registry_t *reg,
-    ngx_str_t *name, ngx_log_t *log);
+static ngx_int_t ngx_http_sync_scan_awake(ngx_http_sync_registry_t *reg,
+    ngx_int_t budget, ngx_log_t *log);
 static ngx_int_t ngx_http_sync_scan_gone(ngx_http_sync_registry_t *reg,
     ngx_int_t budget, ngx_log_t *log);
 static void ngx_http_sync_scan_stale(ngx_http_sync_registry_t *reg,
     const char *what, ngx_log_t *log);
-static void ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg,
-    ngx_cycle_t *cycle, const sync_doc_t *doc);
-static void ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg,
-    ngx_cycle_t *cycle, const sync_doc_t *doc, sync_str_t name);
-static ngx_int_t ngx_http_sync_scan_is_document(const char *file,
-    ngx_str_t *name);
+static ngx_uint_t ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg,
+    ngx_cycle_t *cycle, const sync_doc_t *doc, ngx_uint_t told);
+static ngx_uint_t ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg,
+    ngx_cycle_t *cycle, const sync_doc_t *doc, sync_str_t name,
+    ngx_uint_t told);
 
 
 /* A stat counts one; so many fit into a slice of half a millisecond. */
 
 #define NGX_HTTP_SYNC_SCAN_BUDGET  256
-#define NGX_HTTP_SYNC_SCAN_LOAD    64    /* what reading a document counts */
+#define NGX_HTTP_SYNC_SCAN_LOAD    16    /* what reading a document counts */
 #define NGX_HTTP_SYNC_SCAN_PAUSE   2     /* ms between slices */
-#define NGX_HTTP_SYNC_SCAN_SHARE   20    /* rest at least so many times the
-                                            scan itself */
+#define NGX_HTTP_SYNC_SCAN_SHARE   20    /* from one look at all documents to
+                                            the next at least so many times
+                                            what it takes */
+#define NGX_HTTP_SYNC_SCAN_TOLD    10    /* secrets that are not there */
 
 
 ngx_int_t
@@ -144,9 +145,7 @@ ngx_http_sync_scan_cmp(const void *one, const void *two)
 }
 
 
-/* "acme.json", and its name is "acme". */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_sync_scan_is_document(const char *file, ngx_str_t *name)
 {
     size_t  len;
@@ -178,6 +177,9 @@ ngx_http_sync_scan_start(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
     ev->log = cycle->log;
     ev->cancelable = 1;
 
+    reg->scan.full = 1;
+    ngx_http_sync_watch_start(reg, cycle->log);
+
     /* workers do not all look at the same moment */
 
     ngx_add_timer(ev, reg->interval / 2 + ngx_random() % (reg->interval / 2
@@ -196,6 +198,8 @@ ngx_http_sync_scan_stop(ngx_http_sync_registry_t *reg)
         closedir(reg->scan.dir);
         reg->scan.dir = NULL;
     }
+
+    ngx_http_sync_watch_stop(reg);
 }
 
 
@@ -218,16 +222,27 @@ ngx_http_sync_scan_handler(ngx_event_t *ev)
 
     if (scan->phase == NGX_HTTP_SYNC_SCAN_REST) {
         scan->phase = NGX_HTTP_SYNC_SCAN_LIBRARY;
-        scan->serial++;
+        scan->turn++;
         scan->place = 0;
-        scan->found = 0;
         scan->begun = ngx_current_msec;
+
+        if ((ngx_msec_int_t) (scan->due - ngx_current_msec) <= 0) {
+            scan->full = 1;
+        }
     }
 
     budget = NGX_HTTP_SYNC_SCAN_BUDGET;
 
     if (scan->phase == NGX_HTTP_SYNC_SCAN_LIBRARY) {
         budget = ngx_http_sync_scan_library(reg, budget, ev->log);
+    }
+
+    if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_WATCH) {
+        budget = ngx_http_sync_watch_read(reg, budget, ev->log);
+    }
+
+    if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_AWAKE) {
+        budget = ngx_http_sync_scan_awake(reg, budget, ev->log);
     }
 
     if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_FOLDER) {
@@ -241,9 +256,18 @@ ngx_http_sync_scan_handler(ngx_event_t *ev)
     rest = NGX_HTTP_SYNC_SCAN_PAUSE;
 
     if (scan->phase == NGX_HTTP_SYNC_SCAN_REST) {
-        reg->scans++;
-        rest = (ngx_current_msec - scan->begun) * NGX_HTTP_SYNC_SCAN_SHARE;
-        rest = ngx_max(rest, reg->interval);
+        rest = reg->interval;
+
+        if (scan->full) {
+            scan->full = 0;
+            scan->due = ngx_current_msec + (ngx_current_msec - scan->begun)
+                                           * NGX_HTTP_SYNC_SCAN_SHARE;
+            reg->scans++;
+
+        } else {
+            rest = ngx_max(rest, (ngx_current_msec - scan->begun)
+                                 * NGX_HTTP_SYNC_SCAN_SHARE);
+        }
     }
 
     ngx_add_timer(ev, rest);
@@ -256,6 +280,7 @@ static ngx_int_t
 ngx_http_sync_scan_library(ngx_http_sync_registry_t *reg, ngx_int_t budget,
     ngx_log_t *log)
 {
+    uint64_t               version;
     ngx_http_sync_scan_t  *scan;
     ngx_http_sync_node_t  *n, *next;
     ngx_http_sync_file_t  *f;
@@ -272,7 +297,15 @@ ngx_http_sync_scan_library(ngx_http_sync_registry_t *reg, ngx_int_t budget,
                 ngx_http_sync_file_free(reg, f);
 
             } else {
+                version = f->version;
                 ngx_http_sync_file_look(reg, f, log);
+
+                if (f->version != version) {
+
+                    /* who uses it is seen by looking at all */
+
+                    scan->full = 1;
+                }
             }
 
             budget--;
@@ -282,7 +315,74 @@ ngx_http_sync_scan_library(ngx_http_sync_registry_t *reg, ngx_int_t budget,
     }
 
     if (scan->place >= reg->files.size) {
-        scan->phase = NGX_HTTP_SYNC_SCAN_FOLDER;
+        scan->phase = NGX_HTTP_SYNC_SCAN_WATCH;
+    }
+
+    return budget;
+}
+
+
+/* Of many tenants few are awake: those whose secrets somebody has asked for. */
+
+static ngx_int_t
+ngx_http_sync_scan_awake(ngx_http_sync_registry_t *reg, ngx_int_t budget,
+    ngx_log_t *log)
+{
+    ngx_str_t                key;
+    sync_str_t               id;
+    ngx_queue_t             *q;
+    ngx_http_sync_node_t    *n;
+    ngx_http_sync_slot_t    *slot;
+    ngx_http_sync_scan_t    *scan;
+    ngx_http_sync_tenant_t  *t;
+
+    scan = &reg->scan;
+
+    while (budget > 0 && !ngx_queue_empty(&reg->awake)) {
+        q = ngx_queue_head(&reg->awake);
+        t = ngx_queue_data(q, ngx_http_sync_tenant_t, awake);
+
+        if (t->looked == scan->turn) {
+            break;
+        }
+
+        t->looked = scan->turn;
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&reg->awake, q);
+
+        id = sync_doc_id(t->doc);
+        key.len = id.len;
+        key.data = id.data;
+
+        n = ngx_http_sync_table_find(&reg->ids, &key);
+        slot = n != NULL ? n->value : NULL;
+
+        budget--;
+
+        /* an older version goes with its last request */
+
+        if (slot != NULL && slot->tenant == t
+            && ngx_http_sync_slot_changed(reg, slot))
+        {
+            (void) ngx_http_sync_slot_load(reg, slot, log);
+            budget -= NGX_HTTP_SYNC_SCAN_LOAD;
+        }
+    }
+
+    if (budget > 0) {
+        if (!scan->full) {
+            scan->phase = NGX_HTTP_SYNC_SCAN_REST;
+
+        } else {
+            scan->phase = NGX_HTTP_SYNC_SCAN_FOLDER;
+            scan->serial++;
+            scan->place = 0;
+            scan->found = 0;
+
+            if (scan->watch == -1) {
+                ngx_http_sync_watch_start(reg, log);
+            }
+        }
     }
 
     return budget;
@@ -358,9 +458,7 @@ ngx_http_sync_scan_folder(ngx_http_sync_registry_t *reg, ngx_int_t budget,
 }
 
 
-/* What it has cost. */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_sync_scan_document(ngx_http_sync_registry_t *reg, ngx_str_t *name,
     ngx_log_t *log)
 {
@@ -396,12 +494,12 @@ ngx_http_sync_scan_document(ngx_http_sync_registry_t *reg, ngx_str_t *name,
             && !slot->contested
             && !ngx_http_sync_slot_changed(reg, slot))
         {
-            slot->seen = reg->scan.serial;
+            reg->seen[slot->place] = reg->scan.serial;
             return 1;
         }
     }
 
-    slot->seen = reg->scan.serial;
+    reg->seen[slot->place] = reg->scan.serial;
 
     (void) ngx_http_sync_slot_load(reg, slot, log);
 
@@ -425,7 +523,7 @@ ngx_http_sync_scan_gone(ngx_http_sync_registry_t *reg, ngx_int_t budget,
             next = n->next;
             slot = n->value;
 
-            if (slot->seen != scan->serial) {
+            if (reg->seen[slot->place] != scan->serial) {
                 ngx_log_error(NGX_LOG_NOTICE, log, 0,
                               "registry: tenant document \"%V/%V.json\" is "
                               "gone, and so is its tenant", &reg->tenants,
@@ -470,7 +568,7 @@ ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
 {
     char                  *path;
     ngx_str_t              file, *folder;
-    ngx_uint_t             i, bad, kind;
+    ngx_uint_t             i, bad, kind, told;
     ngx_http_sync_node_t  *n;
     ngx_http_sync_file_t  *f;
     ngx_http_sync_slot_t  *slot;
@@ -544,23 +642,34 @@ ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
 
     /* secrets may come later, and elsewhere: said by nginx -t, never fatal */
 
+    told = 0;
+
     for (i = 0; i < reg->slots.size; i++) {
         for (n = reg->slots.buckets[i]; n != NULL; n = n->next) {
             slot = n->value;
 
             if (slot->tenant != NULL) {
-                ngx_http_sync_scan_secrets(reg, cycle, slot->tenant->doc);
+                told = ngx_http_sync_scan_secrets(reg, cycle,
+                                                  slot->tenant->doc, told);
             }
         }
+    }
+
+    if (told > NGX_HTTP_SYNC_SCAN_TOLD) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "registry: %ui more secrets are not there",
+                      told - NGX_HTTP_SYNC_SCAN_TOLD);
     }
 
     return bad;
 }
 
 
-static void
+/* How many have been missed so far. */
+
+static ngx_uint_t
 ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
-    const sync_doc_t *doc)
+    const sync_doc_t *doc, ngx_uint_t told)
 {
     uint32_t              i, k;
     sync_doc_client_t     client;
@@ -572,31 +681,39 @@ ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
         }
 
         for (k = 0; k < client.api_keys.n; k++) {
-            ngx_http_sync_scan_secret(reg, cycle, doc,
-                                      sync_doc_item(doc, client.api_keys, k));
+            told = ngx_http_sync_scan_secret(reg, cycle, doc,
+                                             sync_doc_item(doc,
+                                                           client.api_keys,
+                                                           k),
+                                             told);
         }
     }
 
     for (i = 0; i < sync_doc_connectors(doc); i++) {
         if (sync_doc_connector_at(doc, i, &connector) == SYNC_OK) {
-            ngx_http_sync_scan_secret(reg, cycle, doc, connector.user);
-            ngx_http_sync_scan_secret(reg, cycle, doc, connector.password);
-            ngx_http_sync_scan_secret(reg, cycle, doc, connector.key_value);
+            told = ngx_http_sync_scan_secret(reg, cycle, doc,
+                                             connector.user, told);
+            told = ngx_http_sync_scan_secret(reg, cycle, doc,
+                                             connector.password, told);
+            told = ngx_http_sync_scan_secret(reg, cycle, doc,
+                                             connector.key_value, told);
         }
     }
+
+    return told;
 }
 
 
-static void
+static ngx_uint_t
 ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
-    const sync_doc_t *doc, sync_str_t name)
+    const sync_doc_t *doc, sync_str_t name, ngx_uint_t told)
 {
     char        *path;
     ngx_str_t    tenant, secret;
     sync_str_t   id, s;
 
     if (name.len == 0) {
-        return;
+        return told;
     }
 
     id = sync_doc_id(doc);
@@ -613,17 +730,21 @@ ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
                               (int) id.len, id.data, (int) name.len,
                               name.data);
     if (path == NULL) {
-        return;
+        return told;
     }
 
     if (reg->secrets.len == 0
         || ngx_http_sync_readable(cycle, path, 0) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                      "registry: secret \"%V\" of tenant \"%V\" is not "
-                      "there, or cannot be read by the user of the workers",
-                      &secret, &tenant);
+        if (told++ < NGX_HTTP_SYNC_SCAN_TOLD) {
+            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                          "registry: secret \"%V\" of tenant \"%V\" is not "
+                          "there, or cannot be read by the user of the "
+                          "workers", &secret, &tenant);
+        }
     }
 
     free(path);
+
+    return told;
 }

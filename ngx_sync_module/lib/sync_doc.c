@@ -137,43 +137,58 @@ sync_doc_follow(sync_doc_chain_t *chain)
 static sync_rc_t
 sync_doc_template(sync_doc_chain_t *chain, sync_str_t path)
 {
-    unsigned          i;
-    sync_rc_t         rc;
-    sync_str_t        text;
-    sync_value_t     *value;
-    sync_error_t      inner;
-    sync_doc_shown_t  shown;
+    unsigned                   i;
+    sync_rc_t                  rc;
+    sync_str_t                 text;
+    sync_value_t              *value;
+    sync_error_t               inner;
+    sync_doc_shown_t           shown;
+    const sync_doc_options_t  *options;
 
     static const char  *own[] = { "tenant", "id", "match", NULL };
 
-    if (chain->options->load == NULL) {
+    options = chain->options;
+
+    if (options->load == NULL) {
         return sync_doc_extends(chain, "extends", "there is no library to take "
                                 "templates from; set sync_library");
     }
 
-    rc = chain->options->load(chain->options->data, chain->arena, path, &text);
+    value = NULL;
 
-    if (rc == SYNC_NO) {
-        return sync_doc_extends(chain, "extends", "there is no file \"%s\" "
-                                "below the library",
-                                sync_doc_show(&shown, path));
+    if (options->kept != NULL) {
+        value = sync_value_share(options->kept(options->data, path));
     }
 
-    if (rc != SYNC_OK) {
-        return rc;
-    }
+    if (value == NULL) {
+        rc = options->load(options->data, chain->arena, path, &text);
 
-    memset(&inner, 0, sizeof(inner));
+        if (rc == SYNC_NO) {
+            return sync_doc_extends(chain, "extends", "there is no file \"%s\" "
+                                    "below the library",
+                                    sync_doc_show(&shown, path));
+        }
 
-    rc = sync_value_parse(&value, chain->arena, text, 0, &inner);
+        if (rc != SYNC_OK) {
+            return rc;
+        }
 
-    if (rc == SYNC_NO) {
-        return sync_doc_extends(chain, "extends", "template \"%s\": %.180s",
-                                sync_doc_show(&shown, path), inner.text);
-    }
+        memset(&inner, 0, sizeof(inner));
 
-    if (rc != SYNC_OK) {
-        return rc;
+        rc = sync_value_parse(&value, chain->arena, text, 0, &inner);
+
+        if (rc == SYNC_NO) {
+            return sync_doc_extends(chain, "extends", "template \"%s\": %.180s",
+                                    sync_doc_show(&shown, path), inner.text);
+        }
+
+        if (rc != SYNC_OK) {
+            return rc;
+        }
+
+        if (options->keep != NULL) {
+            options->keep(options->data, path, value);
+        }
     }
 
     chain->value[chain->n] = value;

@@ -17,6 +17,7 @@
 
 
 #include "sync_format.h"
+#include "sync_value.h"
 
 
 #define SYNC_DOC_EXTENDS  8              /* templates in a chain, at most */
@@ -76,6 +77,15 @@ typedef struct {
     /* The text of a template below the library, into the arena. */
     sync_rc_t     (*load)(void *data, sync_arena_t *arena, sync_str_t path,
                           sync_str_t *text);
+
+    /*
+     * One template serves many documents: kept() gives the value of an earlier
+     * one (borrowed; NULL: load it), keep() may share the one that was loaded.
+     */
+    const sync_value_t
+                 *(*kept)(void *data, sync_str_t path);
+    void          (*keep)(void *data, sync_str_t path,
+                          const sync_value_t *value);
     void           *data;
 } sync_doc_options_t;
 

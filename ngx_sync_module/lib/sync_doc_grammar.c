@@ -189,23 +189,9 @@ sync_doc_word(sync_doc_compile_t *c, const sync_doc_words_t *words,
     sync_doc_shown_t        shown;
     const sync_doc_word_t  *w;
 
-    near = NULL;
-    distance = SYNC_DOC_NEAR;
-    len = 0;
-    list[0] = '\0';
-
     for (w = words->words; w->name != NULL; w++) {
 
         if (!sync_str_is(s, w->name)) {
-            if (sync_doc_near(s, w->name, &distance)) {
-                near = w->name;
-            }
-
-            if (!w->later && len < sizeof(list)) {
-                len += (size_t) snprintf(list + len, sizeof(list) - len,
-                                         "%s%s", len ? ", " : "", w->name);
-            }
-
             continue;
         }
 
@@ -218,6 +204,23 @@ sync_doc_word(sync_doc_compile_t *c, const sync_doc_words_t *words,
         *value = w->value;
 
         return SYNC_OK;
+    }
+
+    near = NULL;
+    distance = SYNC_DOC_NEAR;
+    len = 0;
+    list[0] = '\0';
+
+    for (w = words->words; w->name != NULL; w++) {
+
+        if (sync_doc_near(s, w->name, &distance)) {
+            near = w->name;
+        }
+
+        if (!w->later && len < sizeof(list)) {
+            len += (size_t) snprintf(list + len, sizeof(list) - len, "%s%s",
+                                     len ? ", " : "", w->name);
+        }
     }
 
     if (near) {

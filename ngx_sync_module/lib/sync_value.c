@@ -341,6 +341,15 @@ sync_value_free(sync_value_t *value)
 }
 
 
+/* What nobody changes may have many owners. */
+
+sync_value_t *
+sync_value_share(const sync_value_t *value)
+{
+    return sync_value_of(json_incref(sync_json_mutable(sync_json_of(value))));
+}
+
+
 sync_value_t *
 sync_value_copy(const sync_value_t *value)
 {
@@ -364,7 +373,7 @@ sync_value_merged(const json_t *target, const json_t *patch)
     json_t  *result;
 
     if (!json_is_object(patch)) {
-        return json_deep_copy(patch);
+        return json_incref(sync_json_mutable(patch));
     }
 
     result = json_object();
@@ -403,7 +412,7 @@ sync_value_merge_into(json_t *result, const json_t *target,
         }
 
         merged = change ? sync_value_merged(was, change)
-                        : json_deep_copy(was);
+                        : json_incref(sync_json_mutable(was));
 
         /* sets steal the value, also where they fail; NULL fails */
 

@@ -64,12 +64,16 @@ sync_rc_t sync_value_parse(sync_value_t **value, sync_arena_t *arena,
 /* Of an owned value; NULL is allowed. */
 void sync_value_free(sync_value_t *value);
 
+/* One more owner of the same value, in the same thread. */
+sync_value_t *sync_value_share(const sync_value_t *value);
+
 /* A deep copy, owned by the caller; NULL: no memory. */
 sync_value_t *sync_value_copy(const sync_value_t *value);
 
 /*
  * RFC 7396: what comes of target when patch is applied to it.  The result is
- * owned by the caller and shares nothing with either.  A NULL target is an
+ * owned by the caller; parts that are the same it shares with the two, which
+ * may go before it.  A NULL target is an
  * empty one.  Members keep the target's order, new ones follow in the
  * patch's.  NULL: no memory.
  */

@@ -53,7 +53,7 @@ static const file_t  files[] = {
 
 
 static const sync_doc_options_t  options = {
-    has_upstream, has_file, load_file, NULL
+    has_upstream, has_file, load_file, NULL, NULL, NULL
 };
 
 

@@ -559,7 +559,7 @@ static const broken_t  secrets[] = {
 
 
 static const sync_doc_options_t  options = {
-    has_upstream, has_file, load_template, NULL
+    has_upstream, has_file, load_template, NULL, NULL, NULL
 };
 
 
@@ -619,12 +619,15 @@ merged(sync_str_t target, const char *patch)
 
     both = sync_value_merge(base, over);
 
+    /* what it shares with them it keeps */
+
+    sync_value_free(base);
+    sync_value_free(over);
+
     sync_json_begin(&out, arena, 4096, 0);
     sync_value_write(&out, both);
     (void) sync_json_end(&out, &text);
 
-    sync_value_free(base);
-    sync_value_free(over);
     sync_value_free(both);
 
     return text;
