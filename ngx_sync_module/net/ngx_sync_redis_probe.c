@@ -66,6 +66,22 @@ ngx_sync_redis_probe_answer(ngx_sync_redis_cmd_t *cmd,
 
         /* that AUTH was refused, the connection has said */
 
+        if (ngx_sync_redis_is_error(reply, "NOAUTH")
+            && conn->server->password.len == 0)
+        {
+            if (!target->told) {
+                target->told = 1;
+
+                ngx_log_error(NGX_LOG_ERR, conn->log, 0,
+                              "sync store \"%V\": %V wants a password: %V",
+                              &conn->redis->label, &conn->server->name,
+                              &reply->str);
+            }
+
+            ngx_sync_redis_conn_fail(conn, "wants a password");
+            return;
+        }
+
         if (ngx_sync_redis_is_error(reply, "NOPERM") && !target->told) {
             target->told = 1;
 

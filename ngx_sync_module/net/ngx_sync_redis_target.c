@@ -33,11 +33,11 @@ ngx_sync_redis_target_init(ngx_sync_redis_target_t *target,
 
     if (as == NGX_SYNC_REDIS_AS_WATCHER) {
         server->user = url->sentinel_user;
-        server->password = url->sentinel_password.text;
+        target->secret = &url->sentinel_password;
 
     } else {
         server->user = url->user;
-        server->password = url->password.text;
+        target->secret = &url->password;
         server->db = url->db;
     }
 }
@@ -160,6 +160,15 @@ ngx_sync_redis_target_resolve(ngx_sync_redis_conn_t *conn)
     target = (ngx_sync_redis_target_t *) conn->server;
     topo = target->topo;
 
+    /* passwords are changed under a worker that runs; where it may not read
+       the file, what was read at load stays */
+
+    if (target->secret->file.len) {
+        (void) ngx_sync_redis_secret_read(ngx_cycle->pool, target->secret);
+    }
+
+    target->server.password = target->secret->text;
+
     if (target->literal) {
         target->next = 0;
     }
@@ -211,6 +220,7 @@ ngx_sync_redis_target_resolve(ngx_sync_redis_conn_t *conn)
 static void
 ngx_sync_redis_target_resolved(ngx_resolver_ctx_t *ctx)
 {
+    u_char                    why[128];
     ngx_uint_t                i, n;
     ngx_sync_redis_conn_t    *conn;
     ngx_sync_redis_target_t  *target;
@@ -228,25 +238,26 @@ ngx_sync_redis_target_resolved(ngx_resolver_ctx_t *ctx)
         target->socklens[i] = ctx->addrs[i].socklen;
     }
 
-    if (n) {
-        target->naddrs = n;
-
-    } else {
-        ngx_log_error(NGX_LOG_WARN, target->topo->log, 0,
-                      "sync store: \"%V\" could not be resolved (%i: %s)%s",
-                      &target->server.host, ctx->state,
-                      ngx_resolver_strerror(ctx->state),
-                      target->naddrs ? ", trying its last addresses" : "");
-    }
+    ngx_snprintf(why, sizeof(why), "could not be resolved (%i: %s)%Z",
+                 ctx->state, ngx_resolver_strerror(ctx->state));
+    why[sizeof(why) - 1] = '\0';
 
     target->next = 0;
     target->ctx = NULL;
 
     ngx_resolve_name_done(ctx);
 
-    if (target->naddrs == 0) {
-        ngx_sync_redis_conn_fail(conn, "its name was not found");
+    if (n) {
+        target->naddrs = n;
+
+    } else if (target->naddrs == 0) {
+        ngx_sync_redis_conn_fail(conn, (char *) why);
         return;
+
+    } else {
+        ngx_log_error(NGX_LOG_WARN, conn->log, 0,
+                      "sync store \"%V\": %V %s, trying its last addresses",
+                      &conn->redis->label, &target->server.name, why);
     }
 
     ngx_sync_redis_target_try(target, conn);

@@ -86,6 +86,7 @@ static void
 ngx_sync_redis_tls_done(ngx_connection_t *c)
 {
     long                    rc;
+    u_char                  why[512];
     ngx_sync_redis_conn_t  *conn;
 
     conn = c->data;
@@ -98,12 +99,13 @@ ngx_sync_redis_tls_done(ngx_connection_t *c)
     rc = SSL_get_verify_result(c->ssl->connection);
 
     if (rc != X509_V_OK && !conn->server->no_verify) {
-        ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                      "sync store: the certificate of \"%V\" (%V) is not to be "
-                      "trusted: (%l: %s)", &conn->server->name,
-                      &conn->server->ssl_name, rc,
-                      X509_verify_cert_error_string(rc));
-        ngx_sync_redis_conn_fail(conn, "its certificate was refused");
+        ngx_snprintf(why, sizeof(why), "has a certificate that is not to be "
+                     "trusted for \"%V\": (%l: %s)%Z",
+                     &conn->server->ssl_name, rc,
+                     X509_verify_cert_error_string(rc));
+        why[sizeof(why) - 1] = '\0';
+
+        ngx_sync_redis_conn_fail(conn, (char *) why);
         return;
     }
 

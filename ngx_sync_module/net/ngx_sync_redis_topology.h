@@ -24,7 +24,6 @@ typedef struct {
     ngx_sync_redis_url_t     url;
     ngx_resolver_t          *resolver;
     ngx_msec_t               resolver_timeout;
-    ngx_log_t               *log;        /* of the worker's cycle */
     void                    *state;      /* of the topology, in a worker */
     unsigned                 durable:1;  /* its connections WAIT */
 } ngx_sync_redis_topo_t;
@@ -41,6 +40,7 @@ typedef struct {
     ngx_sync_redis_server_t  server;     /* first: conn->server is this */
     ngx_sync_redis_topo_t   *topo;
     ngx_sync_redis_conn_t   *conn;       /* while it is being resolved */
+    ngx_sync_redis_secret_t *secret;     /* behind server.password */
     ngx_resolver_ctx_t      *ctx;
 
     ngx_sockaddr_t           addrs[NGX_SYNC_REDIS_ADDRS_MAX];
@@ -49,7 +49,7 @@ typedef struct {
     ngx_uint_t               next;       /* of them, to be tried */
 
     unsigned                 literal:1;  /* the host is an address */
-    unsigned                 told:1;     /* that INFO is not allowed */
+    unsigned                 told:1;     /* that it does not let us ask */
 
     u_char                   run_id[NGX_SYNC_REDIS_RUN_ID];  /* seen last */
 

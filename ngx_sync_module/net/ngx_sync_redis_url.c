@@ -597,7 +597,7 @@ ngx_sync_redis_set_secret(ngx_conf_t *cf, ngx_sync_redis_url_t *url,
             return NGX_CONF_ERROR;
         }
 
-        rc = ngx_sync_redis_secret_read(cf->pool, cf->log, secret);
+        rc = ngx_sync_redis_secret_read(cf->pool, secret);
 
         if (rc != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf,
@@ -639,8 +639,7 @@ ngx_sync_redis_set_secret(ngx_conf_t *cf, ngx_sync_redis_url_t *url,
 
 
 ngx_int_t
-ngx_sync_redis_secret_read(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_sync_redis_secret_t *secret)
+ngx_sync_redis_secret_read(ngx_pool_t *pool, ngx_sync_redis_secret_t *secret)
 {
     u_char    *p, buf[NGX_SYNC_REDIS_SECRET_MAX + 1];
     ssize_t    n;
@@ -680,10 +679,6 @@ ngx_sync_redis_secret_read(ngx_pool_t *pool, ngx_log_t *log,
 
     if (p != NULL) {
         ngx_memcpy(p, buf, n);
-
-        if (secret->text.len) {
-            ngx_explicit_memzero(secret->text.data, secret->text.len);
-        }
 
         secret->text.data = p;
         secret->text.len = n;

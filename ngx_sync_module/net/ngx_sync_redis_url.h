@@ -127,7 +127,7 @@ ngx_int_t ngx_sync_redis_place(ngx_pool_t *pool, ngx_str_t *host,
  * runs.  NGX_DECLINED: empty or too long; NGX_ERROR: see ngx_errno.  What was
  * there stays unless NGX_OK.
  */
-ngx_int_t ngx_sync_redis_secret_read(ngx_pool_t *pool, ngx_log_t *log,
+ngx_int_t ngx_sync_redis_secret_read(ngx_pool_t *pool,
     ngx_sync_redis_secret_t *secret);
 
 
