@@ -16,12 +16,12 @@ out     := $(abspath $(BUILD))
 top     := $(CURDIR)
 
 lib     := ngx_sync_module/lib
-libs    := -ljansson -lssl -lcrypto -lpcre2-8 -lxml2
+libs    := -ljansson -lssl -lcrypto -lpcre2-8 -lxml2 -lz
 incs    := -I/usr/include/libxml2
 
 PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
-            libpcre2-dev libhiredis-dev libxml2-dev perl libcryptx-perl \
-            libcrypt-jwt-perl \
+            libpcre2-dev libhiredis-dev libxml2-dev zlib1g-dev perl \
+            libcryptx-perl libcrypt-jwt-perl \
             libjson-perl libcpanel-json-xs-perl ca-certificates curl \
             nghttp2-client openssl redis-server
 

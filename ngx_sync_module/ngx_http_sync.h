@@ -45,6 +45,7 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_SCOPE,
     NGX_HTTP_SYNC_STEP_ENTITY,           /* operation, partner's contract */
     NGX_HTTP_SYNC_STEP_LIMIT,            /* by client or plan */
+    NGX_HTTP_SYNC_STEP_DECODE,           /* a body that comes compressed */
     NGX_HTTP_SYNC_STEP_IDEMPOTENCY,      /* body, print, claim */
     NGX_HTTP_SYNC_STEP_CANONICAL,        /* source to canonical */
     NGX_HTTP_SYNC_STEP_ROUTE,            /* chooses the connector */

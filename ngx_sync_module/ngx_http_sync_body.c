@@ -352,7 +352,7 @@ ngx_http_sync_replace_body(ngx_http_request_t *r, ngx_str_t *body,
 
     /* the old buffers and the file stay the pool's */
 
-    r->request_body->bufs = cl;
+    r->request_body->bufs = body->len ? cl : NULL;
     r->request_body->buf = b;
     r->request_body->temp_file = NULL;
 
