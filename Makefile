@@ -3,7 +3,8 @@
 # make unit       the C units alone
 # make fuzz TARGET=json TIME=60
 #                 one fuzzer of t/fuzz for so many seconds
-# make demo       an order from a CRM to an ERP, told as a transcript
+# make demo       an order from a CRM to an ERP, told as a transcript; with
+#                 STORE=redis on a redis-server that it starts, and two nodes
 #
 # BUILD names the output folder, so that several trees stand side by side:
 #     make build BUILD=/tmp/mine
@@ -221,10 +222,10 @@ bench-lib: build
 
 
 demo: build
-	@perl tools/demo/run.pl
+	@perl tools/demo/run.pl --store=$(or $(STORE),shm)
 
 run: build
-	@perl tools/demo/run.pl --stay
+	@perl tools/demo/run.pl --store=$(or $(STORE),shm) --stay
 
 
 # as a package would: the module where NGINX looks for it, the shipped

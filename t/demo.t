@@ -40,6 +40,18 @@ ok($text =~ $_->[0], $_->[1]) for (
 
 is_deeply([ glob "$ENV{TMPDIR}/*" ], [], 'its folder is gone');
 
+# the keys in Redis, with a second node
+
+($code, $text) = run('perl tools/demo/run.pl --store=redis');
+
+is($code, 0, 'with STORE=redis it leaves 0');
+is(join("\n", $text =~ /^ *FAILED.*$/mg), '', 'no check of it failed');
+is(scalar(() = $text =~ /^ ?\d+\. /mg), 14, 'fourteen steps');
+ok($text =~ /^    ok     a replay, by a gateway that nobody has touched$/m,
+   'Redis was killed');
+
+is_deeply([ glob "$ENV{TMPDIR}/*" ], [], 'its folder is gone');
+
 # the checks can fail: an ERP that rounds, as many do
 
 ($code, $text) = run('SYNC_DEMO_ROUNDS=1 perl tools/demo/run.pl');

@@ -2,7 +2,8 @@
 
 # An order's way from a CRM into an ERP, told step by step on a real NGINX with
 # conf.example/ and two fake peers.  Leaves 0 if each step answered as told.
-# --stay: leaves all of it running, with lines to try.
+# --stay: leaves all of it running, with lines to try.  --store=redis: keys stand
+# in a redis-server of its own, a second node shares them, and it is killed.
 
 use strict;
 use warnings;
@@ -30,7 +31,8 @@ my %ink = -t STDOUT ? (bold => "\e[1m", dim => "\e[2m", red => "\e[31m",
                     : map { $_ => '' } qw(bold dim red green off);
 
 my $reader = Cpanel::JSON::XS->new->utf8;
-my $stage = Demo::Stage->new;
+my ($store) = map { /^--store=(shm|redis)$/ ? $1 : () } @ARGV;
+my $stage = Demo::Stage->new($store ||= 'shm');
 my ($gate, $erp, $crm) = map { $stage->port($_) } 8480, 8481, 8482;
 my $started = time();
 my $unknown = qr/"Warehouse__r":\s*\{ "Code__c": "CGN-2", "Dock__c": null \}/;
@@ -48,9 +50,10 @@ my %token = (
 
 $stage->peer('erp', $erp, Demo::Peers::erp());
 $stage->peer('crm', $crm, Demo::Peers::crm());
+$stage->redis if $store eq 'redis';
 my $nginx = $stage->start;
 
-if (@ARGV && $ARGV[0] eq '--stay') {
+if (grep { $_ eq '--stay' } @ARGV) {
     stay();
 
 } else {
@@ -66,12 +69,16 @@ sub story {
         . "    NGINX  127.0.0.1:$gate   conf.example/, its ports made free\n"
         . "    ERP    127.0.0.1:$erp   books whatever it is sent, twice if "
         . "sent twice\n"
-        . "    CRM    127.0.0.1:$crm   takes upserts by external id\n");
+        . "    CRM    127.0.0.1:$crm   takes upserts by external id\n"
+        . ($store eq 'redis' ? "    Redis  127.0.0.1:${\ $stage->port('redis')}"
+                               . "   keeps what was claimed and answered\n"
+                             : ''));
 
     first_order();
     what_the_erp_received();
     read_back();
     replay();
+    other_node() if $store eq 'redis';
     other_body();
     foreign_token();
     burst();
@@ -79,6 +86,7 @@ sub story {
     resolved_outcome();
     status_event();
     new_tenant();
+    killed() if $store eq 'redis';
     ending();
 }
 
@@ -160,6 +168,58 @@ sub replay {
     expect(is($res, 'idempotent-replayed', 'true'), 'a replay');
     expect($res->{body} eq $stage->{first}{body},
            'with the very bytes of the first answer');
+    expect(booked('00000101') == 1, 'the ERP\'s ledger still says one');
+}
+
+
+sub other_node {
+    my $node = $stage->port('node');
+
+    title("And again, to a second node of the gateway, 127.0.0.1:$node");
+
+    $stage->node;
+
+    my $res = ask('acme', 'POST', '/v1/orders', 'crm', 'order-101', $order,
+                  port => $node);
+
+    expect($res->{status} == 201, 'answered 201');
+    expect(is($res, 'idempotent-replayed', 'true'), 'a replay');
+    expect($res->{body} eq $stage->{first}{body},
+           'with the bytes that the first node was answered');
+    expect(booked('00000101') == 1, 'the ERP\'s ledger still says one');
+}
+
+
+sub killed {
+    title('Redis is killed');
+
+    my $seen = requests('erp');
+    my $new = $order =~ s/00000101/00000105/r;
+
+    $stage->redis_kill;
+
+    my $res = ask('acme', 'POST', '/v1/orders', 'crm', 'order-105', $new);
+
+    expect($res->{status} == 503, 'an order that nobody can claim: 503');
+    expect(problem($res, 'store-unavailable'), 'store-unavailable');
+    expect(requests('erp') == $seen, 'the ERP was not asked');
+
+    $stage->redis;
+
+    out("\n    It is started again, and the first order comes once more:\n");
+
+    $stage->wait_for(sub {
+        $res = ask('acme', 'POST', '/v1/orders', 'crm', 'order-101', $order,
+                   show => 'none');
+
+        return $res->{status} != 503;
+    }, 10);
+
+    show($res);
+
+    expect($res->{status} == 201, 'answered 201');
+    expect(is($res, 'idempotent-replayed', 'true'),
+           'a replay, by a gateway that nobody has touched');
     expect(booked('00000101') == 1, 'the ERP\'s ledger still says one');
 }
 
@@ -334,6 +394,12 @@ sub ending {
     my @lines = grep { /^sync_(?:requests_total|tenants)\b/ }
                      split /\n/, $metrics->{body};
 
+    if ($store eq 'redis') {
+        my $keys = $stage->redis_says('DBSIZE') =~ s/^://r;
+
+        push @lines, "Redis: $keys keys";
+    }
+
     out(quote(' ', "ERP: $ledger->{body}", @lines));
     expect($ledger->{body} =~ /"orders":4,/, 'four orders, each booked once');
     expect($metrics->{status} == 200, 'sync_status tells the same');
@@ -430,7 +496,8 @@ sub ask {
         out(quote('>', @lines));
     }
 
-    my $res = $stage->ask($gate, $method, $uri, \@headers, $body);
+    my $res = $stage->ask($opt{port} || $gate, $method, $uri, \@headers,
+                          $body);
 
     show($res, $show eq 'all' ? 100 : 12) if $show ne 'none';
 

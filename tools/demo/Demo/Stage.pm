@@ -1,7 +1,8 @@
 package Demo::Stage;
 
 # conf.example/ brought to life in a folder of its own: free ports instead of
-# the ones it names, keys and secrets made for this run, NGINX, and a client.
+# the ones it names, keys and secrets made for this run, NGINX, Redis where it is
+# the store, and a client.
 
 use strict;
 use warnings;
@@ -24,9 +25,12 @@ my @PORTS = (8480, 8481, 8482, 8483);
 
 
 sub new {
-    my ($class) = @_;
+    my ($class, $store) = @_;
 
-    my $self = bless { owner => $$, pids => [], ports => {} }, $class;
+    $store ||= 'shm';
+
+    my $self = bless { owner => $$, pids => [], ports => {},
+                       store => $store }, $class;
 
     $self->{build} = abs_path($ENV{SYNC_BUILD} || "$root/build");
     $self->{nginx} = $ENV{SYNC_NGINX}
@@ -42,7 +46,9 @@ sub new {
     $self->{dir} = File::Temp::tempdir('sync-demo-XXXXXX', TMPDIR => 1);
     chmod 0755, $self->{dir};
 
-    for my $name (@PORTS) {
+    for my $name (@PORTS, $store eq 'redis' ? qw(redis node node_status)
+                                            : ())
+    {
         $self->{ports}{$name} = $self->free_port;
     }
 
@@ -129,7 +135,94 @@ sub fit {
         "    ${_}_temp_path  $dir\/tmp_$_;\n"
     } qw(client_body proxy fastcgi uwsgi scgi)/me;
 
+    if ($self->{store} eq 'redis') {
+        my $url = "redis://127.0.0.1:$self->{ports}{redis}";
+
+        $text =~ s/^(    sync_secret )/    sync_store     $url;\n$1/m;
+    }
+
     return $text;
+}
+
+
+# A second node: the same files, other ports.
+
+sub node {
+    my ($self) = @_;
+
+    my $text = slurp("$self->{dir}/nginx.conf");
+
+    $text =~ s/\b$self->{ports}{8480}\b/$self->{ports}{node}/g;
+    $text =~ s/\b$self->{ports}{8483}\b/$self->{ports}{node_status}/g;
+    $text =~ s{(\Q$self->{dir}\E/(?:nginx\.pid|[\w.]+\.log|tmp_\w+))}{$1.2}g;
+
+    $self->write('node.conf', $text);
+
+    return $self->start('node.conf', 'node');
+}
+
+
+# What is written is on the disk before it is answered.
+
+sub redis {
+    my ($self) = @_;
+
+    my $port = $self->{ports}{redis};
+
+    $self->release($port);
+
+    my $pid = fork() // die "fork: $!\n";
+
+    if ($pid == 0) {
+        open STDOUT, '>', "$self->{dir}/redis.log";
+        open STDERR, '>&', \*STDOUT;
+        exec 'redis-server', '--port', $port, '--bind', '127.0.0.1',
+             '--dir', $self->{dir}, '--save', '', '--appendonly', 'yes',
+             '--appendfsync', 'always';
+        exit 127;
+    }
+
+    push @{ $self->{pids} }, $self->{redis} = $pid;
+
+    my $up = $self->wait_for(sub {
+        return -1 if waitpid($pid, WNOHANG) == $pid;
+        return ($self->redis_says('PING') // '') eq '+PONG';
+    }, 10);
+
+    if ($up != 1) {
+        die "redis-server did not start:\n" . slurp("$self->{dir}/redis.log");
+    }
+}
+
+
+# The first line of the answer to a command in one line; for INFO all of it.
+
+sub redis_says {
+    my ($self, $command) = @_;
+
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', Proto => 'tcp',
+                                  PeerPort => $self->{ports}{redis})
+        or return undef;
+
+    print $s "$command\r\n";
+    my $line = <$s> // return undef;
+
+    if ($line =~ /^\$(\d+)/) {
+        read $s, $line, $1;
+    }
+
+    return $line =~ s/\r?\n\z//r;
+}
+
+
+sub redis_kill {
+    my ($self) = @_;
+
+    my $pid = delete $self->{redis};
+
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    $self->{pids} = [ grep { $_ != $pid } @{ $self->{pids} } ];
 }
 
 
@@ -258,7 +351,7 @@ sub peer {
 
 
 sub start {
-    my ($self, $conf) = @_;
+    my ($self, $conf, $name) = @_;
 
     $conf ||= 'nginx.conf';
     $self->release($_) for values %{ $self->{ports} };
@@ -278,7 +371,7 @@ sub start {
     my $up = $self->wait_for(sub {
         return -1 if waitpid($pid, WNOHANG) == $pid;
         return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => $self->{ports}{8480},
+                                     PeerPort => $self->{ports}{$name || 8480},
                                      Proto => 'tcp');
     }, 10);
 
