@@ -35,6 +35,7 @@ static sync_rc_t sync_xml_put(sync_xml_out_t *out, uint32_t n, sync_str_t s,
     int attribute);
 static sync_rc_t sync_xml_prefix(sync_xml_out_t *out, uint32_t n,
     sync_str_t uri, char prefix[16]);
+static unsigned char *sync_xml_brace(sync_str_t s);
 static int sync_xml_name_ok(sync_str_t s);
 static int sync_xml_name_char(uint32_t c, int first);
 static uint32_t sync_xml_char(const unsigned char *p, size_t n);
@@ -428,7 +429,7 @@ sync_xml_attr(sync_xml_out_t *out, sync_str_t key, uint32_t n)
         (void) strcpy(prefix, "xml:");
 
     } else if (sync_str_starts(key, "{")) {
-        brace = memchr(key.data, '}', key.len);
+        brace = sync_xml_brace(key);
 
         if (brace == NULL || brace == key.data + 1) {
             return sync_xml_no(out, n, "an attribute of a namespace is "
@@ -489,7 +490,7 @@ sync_xml_type(sync_xml_out_t *out, uint32_t n, sync_str_t value)
     sync_str_t      uri;
     unsigned char  *brace;
 
-    brace = memchr(value.data, '}', value.len);
+    brace = sync_xml_brace(value);
 
     if (brace == NULL || brace == value.data + 1) {
         return sync_xml_no(out, n, "a type is \"{namespace}name\"");
@@ -631,6 +632,23 @@ sync_xml_put(sync_xml_out_t *out, uint32_t n, sync_str_t s, int attribute)
     sync_text_add(&out->text, (sync_str_t) { s.len - from, s.data + from });
 
     return SYNC_OK;
+}
+
+
+/* The brace before the name: the last, for a namespace may have some. */
+
+static unsigned char *
+sync_xml_brace(sync_str_t s)
+{
+    size_t  i;
+
+    for (i = s.len; i > 0; i--) {
+        if (s.data[i - 1] == '}') {
+            return s.data + i - 1;
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -38,6 +38,8 @@ static const xml_row_t  rows[] = {
     { "<a xmlns='urn:x?y&amp;z&amp;#38;'>x</a>",
       "{'a':{'@xmlns':'urn:x?y&z&#38;','#text':'x'}}" },
     { "<a xmlns:p='u&#38;v' p:c='1'/>", "{'a':{'@{u&v}c':'1'}}" },
+    { "<a xmlns:p='u}' xmlns:q='}' p:c='1' q:c='2'/>",
+      "{'a':{'@{u}}c':'1','@{}}c':'2'}}" },
     { "<a>x<![CDATA[<y> & z]]></a>", "{'a':'x<y> & z'}" },
     { "<a>&lt;&gt;&amp;&quot;&#65;&#x42;</a>", "{'a':'<>&\\\"AB'}" },
     { "<a>0.10</a>", "{'a':'0.10'}" },
