@@ -31,7 +31,7 @@ $t->peer(erp => sub {
 
 my $url = $redis->url;
 
-$t->http("    sync_store  $url timeout=300ms;\n" . <<'CONF');
+$t->http("    sync_store  $url timeout=300ms after_loss=execute;\n" . <<'CONF');
     sync_secret file:%%TESTDIR%%/master.key;
 
     proxy_http_version        1.1;
@@ -157,7 +157,7 @@ subtest 'connections are cut' => sub {
 
     for (1 .. 20) {
         $redis->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-        sleep 0.03;
+        sleep 0.06;
     }
 
     is(collect($_) =~ s/ \d+$//r, '201 executed', 'not seen by who asks')
