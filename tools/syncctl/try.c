@@ -8,45 +8,11 @@
  */
 
 
-#include "syncctl.h"
-#include "sync_fields.h"
-#include "sync_template.h"
+#include "try.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <strings.h>
-
-
-#define SYNCCTL_UUID  "00000000-0000-8000-8000-000000000000"
-
-
-typedef struct {
-    sync_str_t             method;
-    sync_str_t             path;         /* as sent, no query */
-    sync_str_t             host;
-    sync_str_t             key;          /* Idempotency-Key, or empty */
-    sync_str_t             body;
-
-    const char            *client_name;
-    const char            *entity_name;
-    const char            *at;
-
-    const sync_doc_t      *doc;
-    sync_doc_client_t      client;
-    sync_doc_source_t      source;
-    sync_entity_e          entity;
-    sync_op_e              op;
-    sync_str_t             id;
-
-    sync_json_t            payload;      /* canonical; nodes NULL: none */
-    sync_str_t             canonical;
-    sync_str_t             target;       /* body; data NULL: none */
-    sync_str_t             uri;
-    sync_str_t             downstream;
-    sync_doc_connector_t   connector;
-    sync_doc_operation_t   operation;
-} syncctl_try_t;
 
 
 static int syncctl_try_run(sync_arena_t *arena, int argc, char **argv);
@@ -59,19 +25,7 @@ static int syncctl_try_client(syncctl_try_t *t);
 static int syncctl_try_entity(syncctl_try_t *t);
 static int syncctl_try_operation(syncctl_try_t *t);
 static void syncctl_try_unescape(sync_str_t *s);
-static int syncctl_try_canonical(sync_arena_t *arena,
-    syncctl_tenants_t *tenants, syncctl_try_t *t);
-static int syncctl_try_route(sync_arena_t *arena, syncctl_try_t *t);
-static int syncctl_try_connector(syncctl_try_t *t, uint32_t *connector);
-static int syncctl_try_target(sync_arena_t *arena, syncctl_tenants_t *tenants,
-    syncctl_try_t *t);
-static int syncctl_try_map(sync_arena_t *arena, syncctl_tenants_t *tenants,
-    syncctl_try_t *t, sync_str_t path, const sync_json_t *json,
-    sync_str_t *text);
 static int syncctl_try_print(sync_arena_t *arena, syncctl_try_t *t);
-static int syncctl_try_writes(const syncctl_try_t *t);
-static int syncctl_try_refused(const char *fmt, ...)
-    __attribute__((format(printf, 1, 2)));
 
 
 const syncctl_command_t  syncctl_try = {
@@ -526,246 +480,6 @@ syncctl_try_unescape(sync_str_t *s)
 }
 
 
-static int
-syncctl_try_canonical(sync_arena_t *arena, syncctl_tenants_t *tenants,
-    syncctl_try_t *t)
-{
-    int            rc;
-    sync_rc_t      done;
-    sync_json_t    source;
-    sync_error_t   err;
-    sync_faults_t  faults;
-
-    if (!syncctl_try_writes(t)) {
-        return SYNCCTL_YES;
-    }
-
-    done = sync_json_parse(&source, arena, t->body, NULL, &err);
-
-    if (done == SYNC_FAULT) {
-        return syncctl_no_memory();
-    }
-
-    if (done == SYNC_NO) {
-        syncctl_tell(stderr, "400 invalid-json", &err);
-        return SYNCCTL_NO;
-    }
-
-    t->canonical = source.text;
-
-    if (t->source.maps[t->entity].len) {
-        rc = syncctl_try_map(arena, tenants, t, t->source.maps[t->entity],
-                             &source, &t->canonical);
-
-        if (rc != SYNCCTL_YES) {
-            return rc;
-        }
-    }
-
-    if (sync_json_parse(&t->payload, arena, t->canonical, NULL, &err)
-        != SYNC_OK)
-    {
-        return syncctl_no_memory();
-    }
-
-    sync_faults_init(&faults, arena);
-
-    done = sync_fields_check(sync_fields_find(sync_entity_name(t->entity)),
-                             &t->payload, 0, t->op == SYNC_OP_UPDATE, NULL,
-                             &faults);
-
-    if (done == SYNC_FAULT) {
-        return syncctl_no_memory();
-    }
-
-    if (done == SYNC_NO) {
-        syncctl_tell_faults("422 canonical", &faults);
-        return SYNCCTL_NO;
-    }
-
-    return SYNCCTL_YES;
-}
-
-
-static int
-syncctl_try_route(sync_arena_t *arena, syncctl_try_t *t)
-{
-    int                     rc;
-    uint32_t                connector;
-    sync_rc_t               done;
-    sync_str_t              target;
-    sync_error_t            err;
-    sync_template_values_t  values;
-
-    rc = syncctl_try_connector(t, &connector);
-
-    if (rc != SYNCCTL_YES) {
-        return rc;
-    }
-
-    if (connector == SYNC_DOC_NONE
-        || sync_doc_connector_at(t->doc, connector, &t->connector) != SYNC_OK)
-    {
-        return syncctl_try_refused("422 no-route: no route of the tenant "
-                                   "matches this payload");
-    }
-
-    if (sync_doc_operation(t->doc, connector, t->entity, t->op, &t->operation)
-        != SYNC_OK)
-    {
-        return syncctl_try_refused("422 no-operation: connector \"%.*s\" has "
-                                   "no such operation",
-                                   (int) t->connector.name.len,
-                                   (char *) t->connector.name.data);
-    }
-
-    /* the gateway derives it from the record of the key */
-
-    t->downstream = t->connector.as == SYNC_AS_VERBATIM && t->key.len
-                    ? t->key : sync_str_lit(SYNCCTL_UUID);
-
-    memset(&values, 0, sizeof(values));
-    values.id = t->id;
-    values.idempotency_key = t->downstream;
-    values.payload = t->payload.nodes != NULL ? &t->payload : NULL;
-
-    done = sync_template_render(t->operation.code, &values, arena, &target,
-                                &err);
-
-    if (done == SYNC_FAULT) {
-        return syncctl_no_memory();
-    }
-
-    if (done == SYNC_NO) {
-        err.offset = SYNC_NOWHERE;
-        syncctl_tell(stderr, "bad-value", &err);
-        return SYNCCTL_NO;
-    }
-
-    t->uri.len = t->connector.path.len + target.len;
-    t->uri.data = sync_alloc(arena, t->uri.len);
-
-    if (t->uri.data == NULL) {
-        return syncctl_no_memory();
-    }
-
-    if (t->connector.path.len) {
-        memcpy(t->uri.data, t->connector.path.data, t->connector.path.len);
-    }
-
-    memcpy(t->uri.data + t->connector.path.len, target.data, target.len);
-
-    return SYNCCTL_YES;
-}
-
-
-/* By the prefix of the id where the tenant has them, else by its routes. */
-
-static int
-syncctl_try_connector(syncctl_try_t *t, uint32_t *connector)
-{
-    sync_str_t      name;
-    unsigned char  *p;
-
-    *connector = SYNC_DOC_NONE;
-
-    if (t->id.len == 0 || !sync_doc_ids_prefixed(t->doc)) {
-        *connector = sync_doc_route(t->doc, t->entity,
-                                    t->payload.nodes != NULL ? &t->payload
-                                                             : NULL, 0);
-        return SYNCCTL_YES;
-    }
-
-    p = memchr(t->id.data, '~', t->id.len);
-
-    if (p != NULL) {
-        name.data = t->id.data;
-        name.len = (size_t) (p - name.data);
-
-        if (sync_doc_connector(t->doc, name, &t->connector) == SYNC_OK) {
-            *connector = t->connector.index;
-            t->id.len -= name.len + 1;
-            t->id.data = p + 1;
-            return SYNCCTL_YES;
-        }
-    }
-
-    return syncctl_try_refused("404 unknown-object: ids of this tenant begin "
-                               "with the name of a connector and \"~\"");
-}
-
-
-static int
-syncctl_try_target(sync_arena_t *arena, syncctl_tenants_t *tenants,
-    syncctl_try_t *t)
-{
-    unsigned    operations;
-    sync_str_t  path;
-
-    if (t->payload.nodes == NULL) {
-        return SYNCCTL_YES;
-    }
-
-    t->target = t->canonical;
-
-    if (sync_doc_connector_entity(t->doc, t->connector.index, t->entity, &path,
-                                  &operations)
-        != SYNC_OK || path.len == 0)
-    {
-        return SYNCCTL_YES;
-    }
-
-    return syncctl_try_map(arena, tenants, t, path, &t->payload, &t->target);
-}
-
-
-static int
-syncctl_try_map(sync_arena_t *arena, syncctl_tenants_t *tenants,
-    syncctl_try_t *t, sync_str_t path, const sync_json_t *json,
-    sync_str_t *text)
-{
-    int             rc;
-    char            name[SYNCCTL_PATH];
-    sync_map_t     *map;
-    sync_str_t      env[SYNC_MAP_ENV_N];
-    sync_map_run_t  run;
-
-    rc = syncctl_library_map(arena, &tenants->library, path, stderr, &map);
-
-    if (rc != SYNCCTL_YES) {
-        return rc;
-    }
-
-    memset(env, 0, sizeof(env));
-    memset(&run, 0, sizeof(run));
-
-    env[SYNC_MAP_ENV_TENANT] = sync_doc_id(t->doc);
-    env[SYNC_MAP_ENV_CLIENT] = t->client.id;
-    env[SYNC_MAP_ENV_SOURCE] = t->source.name;
-    env[SYNC_MAP_ENV_ENTITY] = sync_entity_name(t->entity);
-    env[SYNC_MAP_ENV_OPERATION] = sync_op_name(t->op);
-    env[SYNC_MAP_ENV_CORRELATION_ID] = sync_str_lit("syncctl");
-    env[SYNC_MAP_ENV_NOW] = sync_str_lit("1970-01-01T00:00:00Z");
-
-    if (t->connector.name.len) {
-        env[SYNC_MAP_ENV_CONNECTOR] = t->connector.name;
-        env[SYNC_MAP_ENV_DOWNSTREAM_KEY] = t->downstream;
-    }
-
-    if (t->id.len) {
-        env[SYNC_MAP_ENV_OBJECT_ID] = t->id;
-    }
-
-    run.env = env;
-    run.update = t->op == SYNC_OP_UPDATE;
-
-    snprintf(name, sizeof(name), "422 %.*s", (int) path.len,
-             (char *) path.data);
-
-    return syncctl_run_map(arena, map, SYNC_MAP_WRITE, json, &run, name, text);
-}
-
-
 #define syncctl_put(out, key, str)                                            \
     sync_json_key((out), sync_str_lit(key));                                  \
     sync_json_string((out), (str))
@@ -799,9 +513,20 @@ syncctl_try_print(sync_arena_t *arena, syncctl_try_t *t)
     syncctl_put(&out, "host", t->connector.host);
     syncctl_put(&out, "uri", t->uri);
 
+    if (t->operation.action.len) {
+        syncctl_put(&out, "action", t->operation.action);
+    }
+
     if (t->target.data != NULL) {
+        syncctl_put(&out, "type", t->type);
         sync_json_key(&out, sync_str_lit("body"));
-        sync_json_value(&out, t->target);
+
+        if (sync_format_is_json(t->connector.format)) {
+            sync_json_value(&out, t->target);
+
+        } else {
+            sync_json_string(&out, t->target);
+        }
     }
 
     sync_json_close(&out, '}');
@@ -817,24 +542,3 @@ syncctl_try_print(sync_arena_t *arena, syncctl_try_t *t)
 }
 
 
-static int
-syncctl_try_writes(const syncctl_try_t *t)
-{
-    return t->op == SYNC_OP_CREATE || t->op == SYNC_OP_REPLACE
-           || t->op == SYNC_OP_UPDATE;
-}
-
-
-static int
-syncctl_try_refused(const char *fmt, ...)
-{
-    va_list  args;
-
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-
-    fputc('\n', stderr);
-
-    return SYNCCTL_NO;
-}
