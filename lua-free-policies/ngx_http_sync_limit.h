@@ -6,6 +6,7 @@
  *   _param.c    the directive and its parameters
  *   _run.c      the steps: groups in their order, given back where one refuses
  *   _group.c    what a request takes: keys, costs, windows of a plan
+ *   _quota.c    what goes by the calendar
  *   _answer.c   what is said of it: 429, 413, 503, RateLimit
  *   _slot.c     concurrency: a place is held by a lease, and renewed
  *   _lease.c    tokens that are spent without asking
@@ -19,6 +20,7 @@
 
 #include "ngx_http_sync.h"
 #include "sync_rate.h"
+#include "sync_zone.h"
 
 
 #define NGX_HTTP_SYNC_LIMIT_ID     16
@@ -29,6 +31,7 @@
 
 typedef enum {
     NGX_HTTP_SYNC_LIMIT_RATE = 0,
+    NGX_HTTP_SYNC_LIMIT_QUOTA,
     NGX_HTTP_SYNC_LIMIT_CONCURRENT
 } ngx_http_sync_limit_kind_e;
 
@@ -58,6 +61,9 @@ typedef struct {
     ngx_msec_t                   lease;
     ngx_uint_t                   places; /* of a concurrency */
     sync_gcra_t                  gcra;   /* of a rate */
+    uint32_t                     quota;
+    sync_zone_unit_e             unit;   /* by which a quota goes */
+    const sync_zone_t           *zone;   /* NULL: UTC */
     u_char                       id[NGX_HTTP_SYNC_LIMIT_ID];
     unsigned                     named:1;
     unsigned                     known:1;    /* id is set */
@@ -206,6 +212,21 @@ ngx_http_sync_limit_slot_t *ngx_http_sync_limit_slot_acquire(
     ngx_http_sync_ctx_t *ctx, ngx_sync_store_t *store,
     ngx_http_sync_limit_place_t *place);
 void ngx_http_sync_limit_slot_leave(ngx_http_sync_limit_slot_t *slot);
+
+
+/*
+ * The count of a quota in the day or month that it is now: a bucket of its own
+ * in each, named by the label.  *window: its length in seconds.
+ */
+void ngx_http_sync_limit_quota(uint32_t quota, sync_zone_unit_e unit,
+    const sync_zone_t *zone, sync_gcra_t *gcra, uint32_t *label,
+    ngx_uint_t *window);
+
+/* A zone by its name, read once in each worker.  NULL: UTC, or none such, which
+   the log says. */
+const sync_zone_t *ngx_http_sync_limit_zone(ngx_log_t *log,
+    sync_str_t name);
+ngx_int_t ngx_http_sync_limit_quota_init(ngx_cycle_t *cycle);
 
 
 /*

@@ -19,7 +19,7 @@ static ngx_int_t ngx_http_sync_limit_variable(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_limit_plan(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g);
 static ngx_int_t ngx_http_sync_limit_plan_line(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g, uint32_t plan,
     const sync_doc_limit_t *line, ngx_http_sync_limit_line_t *about,
     u_char *digest);
 static ngx_int_t ngx_http_sync_limit_room(ngx_http_request_t *r,
@@ -117,8 +117,10 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
     ngx_http_sync_limit_group_t *g)
 {
     u_char                       *p;
+    uint32_t                      label;
     ngx_str_t                     key, value;
     ngx_uint_t                    places;
+    sync_gcra_t                  *gcra;
     const ngx_http_sync_limit_t  *limit;
 
     limit = g->limit;
@@ -141,7 +143,7 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
     }
 
     p = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_LIMIT_ID + 1
-                             + NGX_HTTP_SYNC_LIMIT_VALUE);
+                             + NGX_HTTP_SYNC_LIMIT_VALUE + sizeof(label));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -176,6 +178,25 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
     }
 
     g->take.n = 1;
+
+    if (limit->kind == NGX_HTTP_SYNC_LIMIT_QUOTA) {
+        gcra = ngx_palloc(r->pool, sizeof(sync_gcra_t));
+        if (gcra == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_sync_limit_quota(limit->quota, limit->unit, limit->zone,
+                                  gcra, &label, &g->lines[0].window);
+
+        p = ngx_cpymem(p, &label, sizeof(label));
+        key.len = p - key.data;
+
+        g->take.items[0].key = key;
+        g->take.items[0].gcra = gcra;
+
+        return NGX_OK;
+    }
+
     g->take.items[0].key = key;
     g->take.items[0].gcra = &limit->gcra;
     g->lines[0].window = ngx_http_sync_limit_window(&limit->gcra);
@@ -249,7 +270,8 @@ ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         about.number = n > 1 ? i + 1 : 0;
         about.window = 0;
 
-        if (ngx_http_sync_limit_plan_line(r, ctx, g, &line, &about, digest)
+        if (ngx_http_sync_limit_plan_line(r, ctx, g, client.plan, &line,
+                                          &about, digest)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -278,10 +300,12 @@ ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_sync_limit_plan_line(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_limit_group_t *g, const sync_doc_limit_t *line,
-    ngx_http_sync_limit_line_t *about, u_char *digest)
+    ngx_http_sync_limit_group_t *g, uint32_t plan,
+    const sync_doc_limit_t *line, ngx_http_sync_limit_line_t *about,
+    u_char *digest)
 {
     u_char                       *p;
+    uint32_t                      label;
     ngx_str_t                     key;
     sync_gcra_t                  *gcra;
     sync_error_t                  err;
@@ -313,6 +337,26 @@ ngx_http_sync_limit_plan_line(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_OK;
     }
 
+    if (line->kind == SYNC_LIMIT_QUOTA) {
+
+        if (line->count == 0 || line->count > UINT32_MAX) {
+            goto bounds;
+        }
+
+        ngx_http_sync_limit_quota(line->count, line->unit,
+                          ngx_http_sync_limit_zone(r->connection->log,
+                              sync_doc_plan_zone(ctx->tenant.doc, plan)),
+                          gcra, &label, &about->window);
+
+        /* of a plan each day and each month have one, whatever the number */
+
+        *p++ = line->unit == SYNC_ZONE_DAY ? 'd' : 'm';
+        p = ngx_cpymem(p, &label, sizeof(label));
+        key.len = p - key.data;
+
+        goto done;
+    }
+
     p = ngx_cpymem(p, &line->count, sizeof(uint64_t));
     p = ngx_cpymem(p, &line->per_us, sizeof(uint64_t));
     key.len = p - key.data;
@@ -321,13 +365,12 @@ ngx_http_sync_limit_plan_line(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         || sync_gcra_init(gcra, line->count, line->per_us, line->burst, &err)
            != SYNC_OK)
     {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "limit: a window of a plan is out of bounds, "
-                      "tenant \"%V\"", &ctx->tenant.name);
-        return NGX_ERROR;
+        goto bounds;
     }
 
     about->window = ngx_http_sync_limit_window(gcra);
+
+done:
 
     g->lines[g->take.n] = *about;
     g->take.items[g->take.n].gcra = gcra;
@@ -335,6 +378,14 @@ ngx_http_sync_limit_plan_line(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     g->take.n++;
 
     return NGX_OK;
+
+bounds:
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "limit: a line of a plan is out of bounds, tenant \"%V\"",
+                  &ctx->tenant.name);
+
+    return NGX_ERROR;
 }
 
 

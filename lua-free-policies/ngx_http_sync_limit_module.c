@@ -69,6 +69,10 @@ ngx_http_sync_limit_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_sync_limit_lease_init();
 
+    if (ngx_http_sync_limit_quota_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_sync_limit_nodes_init(cycle);
 }
 

@@ -16,6 +16,8 @@ typedef struct {
     ngx_str_t                    rate;
     ngx_str_t                    burst;
     ngx_str_t                    key;
+    ngx_str_t                    quota;
+    ngx_str_t                    zone;
     ngx_str_t                    concurrency;
     ngx_str_t                    lease;
     ngx_uint_t                   plan;
@@ -40,6 +42,9 @@ static char *ngx_http_sync_limit_finish_plan(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
 static char *ngx_http_sync_limit_finish_rate(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
+static char *ngx_http_sync_limit_finish_quota(ngx_conf_t *cf,
+    ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
+static void *ngx_http_sync_limit_alloc(sync_arena_t *arena, size_t size);
 static char *ngx_http_sync_limit_finish_leased(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
 static char *ngx_http_sync_limit_finish_places(ngx_conf_t *cf,
@@ -72,6 +77,7 @@ static const char  *ngx_http_sync_limit_units[] = {
 /*
  * sync_limit off | [NAME] plan [PARAMETERS]
  *                | [NAME] rate=R burst=B key=$var [PARAMETERS]
+ *                | [NAME] quota=Q [time_zone=Z] key=$var [PARAMETERS]
  *                | [NAME] concurrency=N key=$var [PARAMETERS]
  */
 
@@ -227,6 +233,8 @@ ngx_http_sync_limit_parameter(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
         { "rate=", &text->rate },
         { "burst=", &text->burst },
         { "key=", &text->key },
+        { "quota=", &text->quota },
+        { "time_zone=", &text->zone },
         { "concurrency=", &text->concurrency },
         { "lease=", &text->lease },
         { NULL, NULL }
@@ -329,7 +337,8 @@ unknown:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" of \"sync_limit\", known are "
-                       "plan, rate=, burst=, concurrency=, key=, cost=, "
+                       "plan, rate=, burst=, quota=, time_zone=, "
+                       "concurrency=, key=, cost=, "
                        "unit=requests|content-bytes, mode=local|exact|leased, "
                        "lease=, strict, fail=local|open|closed, nodes=, "
                        "stage=edge|client, shadow, each once", arg);
@@ -387,7 +396,8 @@ static char *
 ngx_http_sync_limit_finish(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
     ngx_http_sync_limit_text_t *text)
 {
-    char  *rv;
+    char        *rv;
+    ngx_uint_t   kinds;
 
     if (limit->bytes && (limit->cost != NULL || limit->units != 1)) {
         return "costs what the content is long where it has "
@@ -404,23 +414,30 @@ ngx_http_sync_limit_finish(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
         return ngx_http_sync_limit_finish_plan(cf, limit, text);
     }
 
-    if (text->key.len == 0 || (text->rate.len == 0
-                               && text->concurrency.len == 0))
-    {
+    kinds = (text->rate.len != 0) + (text->quota.len != 0)
+            + (text->concurrency.len != 0);
+
+    if (text->key.len == 0 || kinds == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"sync_limit\" needs \"plan\", or \"rate=\" and "
-                           "\"key=\", or \"concurrency=\" and \"key=\", as in "
-                           "\"sync_limit rate=100/s burst=200 "
+                           "\"key=\", or \"quota=\" or \"concurrency=\" and "
+                           "\"key=\", as in \"sync_limit rate=100/s burst=200 "
                            "key=$binary_remote_addr\"");
         return NGX_CONF_ERROR;
     }
 
-    if (text->rate.len && text->concurrency.len) {
-        return "has a \"rate\" and a \"concurrency\": make them two limits";
+    if (kinds > 1) {
+        return "has more than one of \"rate\", \"quota\" and "
+               "\"concurrency\": make them two limits";
+    }
+
+    if (text->zone.len && text->quota.len == 0) {
+        return "has a \"time_zone\", which is for \"quota\"";
     }
 
     rv = text->rate.len ? ngx_http_sync_limit_finish_rate(cf, limit, text)
-                        : ngx_http_sync_limit_finish_places(cf, limit, text);
+         : text->quota.len ? ngx_http_sync_limit_finish_quota(cf, limit, text)
+         : ngx_http_sync_limit_finish_places(cf, limit, text);
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -435,11 +452,12 @@ ngx_http_sync_limit_finish_plan(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
     ngx_http_sync_limit_text_t *text)
 {
     if (text->rate.len || text->burst.len || text->key.len || text->stage
-        || text->concurrency.len || text->unit)
+        || text->quota.len || text->zone.len || text->concurrency.len
+        || text->unit)
     {
-        return "plan takes its rates from the tenant's document: "
-               "\"rate\", \"burst\", \"concurrency\", \"unit\", \"key\" and "
-               "\"stage\" do not go with it";
+        return "plan takes its rates from the tenant's document: \"rate\", "
+               "\"burst\", \"quota\", \"time_zone\", \"concurrency\", "
+               "\"unit\", \"key\" and \"stage\" do not go with it";
     }
 
     return ngx_http_sync_limit_finish_leased(cf, limit, text);
@@ -550,6 +568,104 @@ ngx_http_sync_limit_finish_rate(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
     limit->text.len = p - limit->text.data;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_sync_limit_finish_quota(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
+    ngx_http_sync_limit_text_t *text)
+{
+    char          *rv;
+    u_char        *p;
+    ngx_str_t     *s;
+    sync_rate_t    rate;
+    sync_error_t   err;
+    sync_arena_t   arena;
+
+    s = &text->quota;
+
+    if ((limit->bytes
+         ? sync_rate_parse_bytes(&rate, (sync_str_t) { s->len, s->data }, &err)
+         : sync_rate_parse(&rate, (sync_str_t) { s->len, s->data }, &err))
+        != SYNC_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid \"quota=%V\": %s", s,
+                           err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rate.unit != SYNC_PER_DAY && rate.unit != SYNC_PER_MONTH) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"quota=%V\": a quota is by day or month, "
+                           "like 1000000/month; what comes back little by "
+                           "little is a \"rate\"", s);
+        return NGX_CONF_ERROR;
+    }
+
+    if (text->burst.len) {
+        return "has a \"quota\", with which \"burst\" does not go";
+    }
+
+    if (limit->strict) {
+        return "has a \"quota\", which is never more than it says: \"strict\" "
+               "does not go with it";
+    }
+
+    rv = ngx_http_sync_limit_finish_leased(cf, limit, text);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    limit->kind = NGX_HTTP_SYNC_LIMIT_QUOTA;
+    limit->quota = rate.count;
+    limit->unit = rate.unit == SYNC_PER_DAY ? SYNC_ZONE_DAY : SYNC_ZONE_MONTH;
+
+    if (limit->cost == NULL && limit->units > limit->quota) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cost=%uL\" is over the quota of %uD: no request "
+                           "would ever pass", limit->units, limit->quota);
+        return NGX_CONF_ERROR;
+    }
+
+    if (text->zone.len) {
+        arena.alloc = ngx_http_sync_limit_alloc;
+        arena.data = cf->pool;
+
+        if (sync_zone_load(&arena, (sync_str_t) { text->zone.len,
+                                                  text->zone.data },
+                           &limit->zone, &err)
+            != SYNC_OK)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"time_zone=%V\" %s", &text->zone, err.text);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (!limit->named) {
+        limit->name = text->quota;
+    }
+
+    limit->text.data = ngx_pnalloc(cf->pool, s->len + text->zone.len
+                                             + text->key.len
+                                             + sizeof("leased    bytes"));
+    if (limit->text.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_sprintf(limit->text.data, "%s %V %V %V%s",
+                    ngx_http_sync_limit_modes[limit->mode], s, &text->zone,
+                    &text->key, limit->bytes ? " bytes" : "");
+    limit->text.len = p - limit->text.data;
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_sync_limit_alloc(sync_arena_t *arena, size_t size)
+{
+    return ngx_palloc(arena->data, size);
 }
 
 

@@ -206,6 +206,7 @@ sync_rc_t sync_doc_client(const sync_doc_t *doc, sync_str_t id,
 
 typedef enum {
     SYNC_LIMIT_RATE = 0,
+    SYNC_LIMIT_QUOTA,                    /* count per day or month, by unit */
     SYNC_LIMIT_CONCURRENCY               /* count at a time; of it alone */
 } sync_doc_limit_e;
 
@@ -216,10 +217,14 @@ typedef struct {
     uint32_t  kind;                      /* sync_doc_limit_e */
     uint32_t  bytes;                     /* 1: count and burst are KiB of
                                             content */
+    uint32_t  unit;                      /* sync_zone_unit_e of a quota */
+    uint32_t  unused;
 } sync_doc_limit_t;
 
 uint32_t sync_doc_plans(const sync_doc_t *doc);
 sync_str_t sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan);
+/* The time zone of its quotas; empty: UTC. */
+sync_str_t sync_doc_plan_zone(const sync_doc_t *doc, uint32_t plan);
 /* Limits of a plan: their number, and each.  OK or NO (no such). */
 uint32_t sync_doc_limits(const sync_doc_t *doc, uint32_t plan);
 sync_rc_t sync_doc_limit_at(const sync_doc_t *doc, uint32_t plan, uint32_t i,

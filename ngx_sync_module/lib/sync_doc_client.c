@@ -7,6 +7,7 @@
 #include "sync_doc_grammar.h"
 #include "sync_gcra.h"
 #include "sync_rate.h"
+#include "sync_zone.h"
 
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@
 
 typedef struct {
     sync_str_t              rate;
+    sync_str_t              quota;
     const sync_value_t     *burst;
     int64_t                 concurrency;
     uint32_t                bytes;
@@ -46,11 +48,17 @@ static sync_rc_t sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
 static sync_rc_t sync_doc_limit_rate(sync_doc_compile_t *c,
     sync_doc_limit_fill_t *fill, sync_doc_limit_t *limit);
+static sync_rc_t sync_doc_limit_quota(sync_doc_compile_t *c,
+    sync_doc_limit_fill_t *fill, sync_doc_limit_t *limit);
 static sync_rc_t sync_doc_limit_burst(sync_doc_compile_t *c,
     sync_doc_limit_fill_t *fill, sync_doc_limit_t *limit);
 static sync_rc_t sync_doc_set_rate(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_burst(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_quota(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_zone(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_concurrency(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
@@ -132,6 +140,9 @@ static const sync_doc_list_of_t  sync_doc_secret_list = {
 
 static const sync_doc_member_t  sync_doc_plan_table[] = {
 
+    { "time_zone", SYNC_DOC_STRING, 0, sync_doc_set_zone,
+      offsetof(sync_doc_plan_rec_t, zone), NULL },
+
     { "limits", SYNC_DOC_ARRAY, SYNC_DOC_REQUIRED, sync_doc_set_limits,
       offsetof(sync_doc_plan_rec_t, limits), NULL },
 
@@ -159,7 +170,7 @@ static const sync_doc_member_t  sync_doc_limit_table[] = {
     { "burst", SYNC_DOC_ANY, 0, sync_doc_set_burst, 0, NULL },
     { "concurrency", SYNC_DOC_INTEGER, 0, sync_doc_set_concurrency, 0, NULL },
 
-    sync_doc_later("quota"),
+    { "quota", SYNC_DOC_STRING, 0, sync_doc_set_quota, 0, NULL },
 
     sync_doc_last
 };
@@ -300,13 +311,18 @@ sync_doc_limit_item(sync_doc_compile_t *c, sync_str_t name,
     memset(&limit, 0, sizeof(limit));
     limit.bytes = fill.bytes;
 
-    if ((fill.rate.data != NULL) + (fill.concurrency != 0) != 1) {
-        return sync_doc_refuse(c, "value", "needs one of rate and "
+    if ((fill.rate.data != NULL) + (fill.quota.data != NULL)
+        + (fill.concurrency != 0) != 1)
+    {
+        return sync_doc_refuse(c, "value", "needs one of rate, quota and "
                                "concurrency");
     }
 
     if (fill.rate.data != NULL) {
         rc = sync_doc_limit_rate(c, &fill, &limit);
+
+    } else if (fill.quota.data != NULL) {
+        rc = sync_doc_limit_quota(c, &fill, &limit);
 
     } else if (fill.burst != NULL || fill.bytes) {
         rc = sync_doc_refuse(c, "value", "burst and unit do not go with "
@@ -368,6 +384,40 @@ sync_doc_limit_rate(sync_doc_compile_t *c, sync_doc_limit_fill_t *fill,
 
 
 static sync_rc_t
+sync_doc_limit_quota(sync_doc_compile_t *c, sync_doc_limit_fill_t *fill,
+    sync_doc_limit_t *limit)
+{
+    sync_rc_t     rc;
+    sync_rate_t   rate;
+    sync_error_t  err;
+
+    rc = fill->bytes ? sync_rate_parse_bytes(&rate, fill->quota, &err)
+                     : sync_rate_parse(&rate, fill->quota, &err);
+
+    if (rc != SYNC_OK) {
+        return sync_doc_refuse_at(c, "quota", "value", "%s", err.text);
+    }
+
+    if (rate.unit != SYNC_PER_DAY && rate.unit != SYNC_PER_MONTH) {
+        return sync_doc_refuse_at(c, "quota", "value", "a quota is by day or "
+                                  "month, like 1000000/month; what comes back "
+                                  "little by little is a rate");
+    }
+
+    if (fill->burst != NULL) {
+        return sync_doc_refuse(c, "value", "burst does not go with quota");
+    }
+
+    limit->kind = SYNC_LIMIT_QUOTA;
+    limit->count = rate.count;
+    limit->burst = rate.count;
+    limit->unit = rate.unit == SYNC_PER_DAY ? SYNC_ZONE_DAY : SYNC_ZONE_MONTH;
+
+    return SYNC_OK;
+}
+
+
+static sync_rc_t
 sync_doc_limit_burst(sync_doc_compile_t *c, sync_doc_limit_fill_t *fill,
     sync_doc_limit_t *limit)
 {
@@ -421,6 +471,50 @@ sync_doc_set_rate(sync_doc_compile_t *c, const sync_value_t *v,
     fill->rate = sync_value_str(v);
 
     return SYNC_OK;
+}
+
+
+static sync_rc_t
+sync_doc_set_quota(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_doc_limit_fill_t  *fill = rec;
+
+    (void) c;
+    (void) m;
+
+    fill->quota = sync_value_str(v);
+
+    return SYNC_OK;
+}
+
+
+/* Read here to see that it is there; who counts by it reads it again. */
+
+static sync_rc_t
+sync_doc_set_zone(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t           rc;
+    sync_error_t        err;
+    sync_arena_t       *arena;
+    const sync_zone_t  *zone;
+
+    arena = sync_arena_create(4096);
+
+    if (arena == NULL) {
+        return SYNC_FAULT;
+    }
+
+    rc = sync_zone_load(arena, sync_value_str(v), &zone, &err);
+
+    sync_arena_destroy(arena);
+
+    if (rc == SYNC_NO) {
+        return sync_doc_refuse(c, "value", "%s", err.text);
+    }
+
+    return rc == SYNC_OK ? sync_doc_set_text(c, v, m, rec) : rc;
 }
 
 

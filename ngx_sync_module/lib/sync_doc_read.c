@@ -272,6 +272,17 @@ sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan)
 }
 
 
+sync_str_t
+sync_doc_plan_zone(const sync_doc_t *doc, uint32_t plan)
+{
+    const sync_doc_plan_rec_t  *rec;
+
+    rec = sync_doc_at(doc, doc->plans, plan, sync_doc_plan_rec_t);
+
+    return rec ? sync_doc_view(doc, rec->zone) : sync_str_null;
+}
+
+
 uint32_t
 sync_doc_limits(const sync_doc_t *doc, uint32_t plan)
 {

@@ -7,6 +7,7 @@
 
 #include "doc.h"
 #include "sync_template.h"
+#include "sync_zone.h"
 
 
 typedef struct {
@@ -245,6 +246,21 @@ test_clients(const sync_doc_t *doc)
     ok(sync_doc_limit_at(doc, client.plan, 2, &limit) == SYNC_NO, "no third");
 
     ok(sync_doc_client(doc, str("partner"), &client) == SYNC_OK, "a partner");
+    is_str(sync_doc_plan_zone(doc, client.plan), "Europe/Berlin",
+           "its plan's time zone");
+    is_int(sync_doc_limits(doc, client.plan), 5, "limits");
+    ok(sync_doc_limit_at(doc, client.plan, 1, &limit) == SYNC_OK
+       && limit.kind == SYNC_LIMIT_QUOTA && limit.count == 1000000
+       && limit.unit == SYNC_ZONE_MONTH && !limit.bytes, "a quota by month");
+    ok(sync_doc_limit_at(doc, client.plan, 2, &limit) == SYNC_OK
+       && limit.kind == SYNC_LIMIT_QUOTA && limit.count == 5 * 1024 * 1024
+       && limit.unit == SYNC_ZONE_DAY && limit.bytes, "of bytes, by day");
+    ok(sync_doc_limit_at(doc, client.plan, 3, &limit) == SYNC_OK
+       && limit.kind == SYNC_LIMIT_RATE && limit.count == 512
+       && limit.burst == 4096 && limit.bytes, "a rate of bytes");
+    ok(sync_doc_limit_at(doc, client.plan, 4, &limit) == SYNC_OK
+       && limit.kind == SYNC_LIMIT_CONCURRENCY && limit.count == 7,
+       "so many at a time");
     is_int(client.source, SYNC_DOC_CANONICAL, "speaks canonical");
     is_str(sync_doc_plan_name(doc, client.plan), "silver", "its plan");
     is_int(client.api_keys.n, 2, "keys");

@@ -121,10 +121,8 @@ static const broken_t  later[] = {
     { "{\"mask\":null}", "/issuers/0/jwks", NULL, "fetching a key set" },
     { "{\"issuers\":[{\"issuer\":\"https://acme.okta.example\",\"jwks\":"
       "\"jwks/acme.json\",\"audience\":[\"https://sync.example\"],"
-      "\"client_claim\":\"azp\"}]}", "/plans/gold/limits/1/quota", NULL,
-      "\"quota\"" },
-    { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"50/s\",\"burst\":100}]"
-      "}}}", "/sources/shopify/key", NULL, "\"key\"" },
+      "\"client_claim\":\"azp\"}]}", "/sources/shopify/key", NULL,
+      "\"key\"" },
     { "{\"sources\":{\"shopify\":{\"key\":null}}}",
       "/sources/sf-outbound/split", NULL, "\"split\"" },
     { "{\"sources\":{\"sf-outbound\":{\"split\":null}}}",
@@ -321,6 +319,15 @@ static const broken_t  broken[] = {
     { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"1/s\","
       "\"concurrency\":2}]}}}",
       "/plans/gold/limits/0", "value", "needs one of rate" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"quota\":\"9/h\"}]}}}",
+      "/plans/gold/limits/0/quota", "value", "by day or month" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"quota\":\"x/day\"}]}}}",
+      "/plans/gold/limits/0/quota", "value", "a rate is a number" },
+    { "{\"plans\":{\"gold\":{\"limits\":[{\"quota\":\"9/day\",\"burst\":2}"
+      "]}}}", "/plans/gold/limits/0", "value", "does not go with quota" },
+    { "{\"plans\":{\"gold\":{\"time_zone\":\"Europe/Atlantis\","
+      "\"limits\":[{\"quota\":\"9/day\"}]}}}", "/plans/gold/time_zone",
+      "value", "is no time zone" },
     { "{\"plans\":{\"gold\":{\"limits\":[{\"concurrency\":0}]}}}",
       "/plans/gold/limits/0/concurrency", "value", "from 1 to 1000000" },
     { "{\"plans\":{\"gold\":{\"limits\":[{\"concurrency\":2,"
