@@ -172,6 +172,13 @@ sync_xml_element(sync_xml_t *xml)
         return SYNC_FAULT;
     }
 
+    if (sync_str_is(node->uri, SYNC_XML_XML)) {
+        return sync_refuse(xml->err, "syntax", SYNC_NOWHERE,
+                           "line %d: an element has the prefix \"xml\", "
+                           "which is for attributes",
+                           xmlTextReaderGetParserLineNumber(xml->reader));
+    }
+
     node->parent->elements++;
 
     rc = sync_xml_attributes(xml, node);

@@ -22,6 +22,7 @@
 
 #define SYNC_XML_XSI         "http://www.w3.org/2001/XMLSchema-instance"
 #define SYNC_XML_XML         "http://www.w3.org/XML/1998/namespace"
+#define SYNC_XML_XMLNS       "http://www.w3.org/2000/xmlns/"
 
 
 typedef struct sync_xml_node_s  sync_xml_node_t;

@@ -36,6 +36,7 @@ static sync_rc_t sync_xml_put(sync_xml_out_t *out, uint32_t n, sync_str_t s,
 static sync_rc_t sync_xml_prefix(sync_xml_out_t *out, uint32_t n,
     sync_str_t uri, char prefix[16]);
 static unsigned char *sync_xml_brace(sync_str_t s);
+static int sync_xml_reserved(sync_str_t uri);
 static int sync_xml_name_ok(sync_str_t s);
 static int sync_xml_name_char(uint32_t c, int first);
 static uint32_t sync_xml_char(const unsigned char *p, size_t n);
@@ -405,7 +406,13 @@ sync_xml_space(sync_xml_out_t *out, uint32_t n, const char *member,
 
     *uri = sync_json_unescape(out->json, value, out->arena);
 
-    return uri->data != NULL ? SYNC_OK : SYNC_FAULT;
+    if (uri->data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    return sync_xml_reserved(*uri)
+           ? sync_xml_no(out, value, "this namespace is XML's own")
+           : SYNC_OK;
 }
 
 
@@ -530,6 +537,10 @@ sync_xml_prefix(sync_xml_out_t *out, uint32_t n, sync_str_t uri,
     int        len;
     sync_rc_t  rc;
 
+    if (sync_xml_reserved(uri)) {
+        return sync_xml_no(out, n, "this namespace is XML's own");
+    }
+
     len = snprintf(prefix, 16, "n%u", (unsigned) ++out->prefixes);
 
     sync_text_lit(&out->text, " xmlns:");
@@ -649,6 +660,15 @@ sync_xml_brace(sync_str_t s)
     }
 
     return NULL;
+}
+
+
+/* "Namespaces in XML", 3: what no declaration may name. */
+
+static int
+sync_xml_reserved(sync_str_t uri)
+{
+    return sync_str_is(uri, SYNC_XML_XML) || sync_str_is(uri, SYNC_XML_XMLNS);
 }
 
 
