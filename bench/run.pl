@@ -11,6 +11,9 @@
 # upstream answers with the id of the new order, but for "both ways": there it
 # sends the whole document.
 #
+# Variants of Redis run on a third gateway, with a redis-server on the second
+# core.  What a request costs that server is the last column.
+#
 # "user" is what of it was spent outside the kernel.
 #
 # To wake a core that sleeps costs the one that wakes it some microseconds, most
@@ -69,7 +72,7 @@ sub free_port {
     return $s->sockport;
 }
 
-my %port = map { $_ => free_port() } qw(up bare sync);
+my %port = map { $_ => free_port() } qw(up bare sync redis store);
 
 
 # the order in Salesforce's words, 2 KB, and the answer of the ERP
@@ -194,6 +197,12 @@ $proxy        }
 }
 END
 
+sub gateway {
+    my ($v) = @_;
+
+    return !defined $v->[1] ? 'bare' : $v->[2]{redis} ? 'redis' : 'sync';
+}
+
 # name, settings of the location, who asks how
 
 my $idem = 'sync_deadline 2s; sync_idempotency required scope=$http_x_client lease=3s retention=5s;';
@@ -221,13 +230,32 @@ my @variants = (
                  . 'sync_deadline 2s; sync_idempotency required lease=3s retention=5s; '
                  . 'sync_normalize on;',
       { token => 1, key => 1 } ],
+    [ 'limit, exact' => 'sync_limit rate=1000000/s burst=1000000 mode=exact '
+                        . 'key=$binary_remote_addr;',    { redis => 1 } ],
+    [ 'limit, leased' => 'sync_limit rate=1000000/s burst=1000000 '
+                         . 'mode=leased key=$binary_remote_addr;',
+      { redis => 1 } ],
+    [ 'first, Redis' => $idem,                 { key => 1, redis => 1 } ],
+    [ 'replay, Redis' => $idem =~ s/retention=5s/retention=10m/r,
+      { key => 'same', redis => 1 } ],
+    [ 'chain, exact' => 'sync_tenant host; sync_auth token; '
+                 . 'sync_entity sales_order at=%%; sync_limit plan mode=exact; '
+                 . 'sync_deadline 2s; sync_idempotency required lease=3s '
+                 . 'retention=5s; sync_normalize on;',
+      { token => 1, key => 1, redis => 1 } ],
+    [ 'chain, leased' => 'sync_tenant host; sync_auth token; '
+                 . 'sync_entity sales_order at=%%; '
+                 . 'sync_limit plan mode=leased; '
+                 . 'sync_deadline 2s; sync_idempotency required lease=3s '
+                 . 'retention=5s; sync_normalize on;',
+      { token => 1, key => 1, redis => 1 } ],
 );
 
-my $locations = '';
+my %locations = (sync => '', redis => '');
 my $n = 0;
 
 for my $v (@variants) {
-    my ($name, $conf) = @$v;
+    my ($name, $conf, $opt) = @$v;
 
     next if !defined $conf;
 
@@ -240,7 +268,7 @@ for my $v (@variants) {
     $pass =~ s{http://up;}{http://\$sync_upstream\$sync_upstream_uri;}
         if $conf =~ /sync_normalize/;
 
-    $locations .= "    location $path/ {\n        $conf\n$pass    }\n";
+    $locations{ gateway($v) } .= "    location $path/ {\n        $conf\n$pass    }\n";
 }
 
 # names on the command line: these alone are measured
@@ -248,23 +276,49 @@ for my $v (@variants) {
 @variants = grep { my $v = $_; $v->[0] eq 'bare'
                    || grep { $v->[0] =~ /\Q$_/ } @only } @variants if @only;
 
-spew('sync.conf', "load_module $build/ngx_http_sync_module.so;\n"
-     . "worker_cpu_affinity 01;\npid $dir/sync.pid;\n$common" . <<"END");
+my @gateways = grep { my $g = $_; grep { gateway($_) eq $g } @variants }
+               qw(bare sync redis);
+
+my %store = (sync => "sync_zone records:512m;",
+             redis => "sync_store redis://127.0.0.1:$port{store};");
+
+for my $name (qw(sync redis)) {
+    spew("$name.conf", "load_module $build/ngx_http_sync_module.so;\n"
+         . "worker_cpu_affinity 01;\npid $dir/$name.pid;\n$common" . <<"END");
 http {
 $http
     sync_secret  file:$dir/master.key;
-    sync_zone    records:512m;
+    $store{$name}
     sync_tenants $dir/tenants;
     sync_library $dir/library;
     sync_secrets $dir/secrets;
     server {
-        listen 127.0.0.1:$port{sync} backlog=1024;
-$locations
+        listen 127.0.0.1:$port{$name} backlog=1024;
+$locations{$name}
     }
 }
 END
+}
 
-for my $name (qw(up bare sync)) {
+if (grep { $_ eq 'redis' } @gateways) {
+    defined($pids{store} = fork()) or die "fork: $!\n";
+
+    if ($pids{store} == 0) {
+        open STDOUT, '>', "$dir/redis.log";
+        exec(split(' ', $batch), qw(taskset 2 redis-server --port),
+             $port{store}, '--bind', '127.0.0.1', '--dir', "$dir", '--save',
+             '', '--maxmemory-policy', 'noeviction')
+            or kill 'KILL', $$;
+    }
+
+    for (1 .. 100) {
+        last if IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                      PeerPort => $port{store});
+        sleep 0.05;
+    }
+}
+
+for my $name ('up', @gateways) {
     my $how = $name eq 'up' ? $batch : '';
     my $out = qx($how$nginx -p $dir -c $dir/$name.conf 2>&1);
     $? == 0 or die "$name does not start:\n$out";
@@ -304,9 +358,9 @@ sub cpu {
 END {
     my $code = $?;
 
-    kill 'TERM', $awake if $awake;
+    kill 'TERM', grep { $_ } $awake, $pids{store};
 
-    for my $name (qw(up bare sync)) {
+    for my $name (qw(up bare sync redis)) {
         my $pid = -e "$dir/$name.pid" ? slurp("$dir/$name.pid") + 0 : 0;
         kill 'TERM', $pid if $pid;
     }
@@ -365,20 +419,21 @@ sub one {
     push @h, '-H', 'Idempotency-Key: "one"' if $opt->{key};
 
     open my $curl, '-|', 'curl', '-si', @h, '--data-binary', $order,
-         "http://127.0.0.1:$port{sync}$path" or return '';
+         "http://127.0.0.1:$port{gateway($v)}$path" or return '';
 
     return join('', <$curl>), "\n", qx(tail -n 3 $dir/error.log);
 }
 
-my (%us, %user);
+my (%us, %user, %redis);
 
 for my $round (0 .. $rounds) {
     for my $v (@variants) {
         my ($name, $conf, $opt, $path) = @$v;
-        my $which = defined $conf ? 'sync' : 'bare';
+        my $which = gateway($v);
         my $lua = script($v);
         my $time = $round ? $seconds : 1;      # round 0 warms up
 
+        my $asked = $opt->{redis} ? (cpu($pids{store}))[0] : 0;
         my @before = cpu(worker($which));
         my $out = qx(${batch}taskset 2 wrk -t1 -c64 -d${time}s -s $lua \\
                      http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
@@ -395,6 +450,8 @@ for my $round (0 .. $rounds) {
         die "$name: $bad of $all answers are errors\n", one($v)
             if $bad > $all / 100 || $all == 0;
 
+        push @{ $redis{$name} }, ((cpu($pids{store}))[0] - $asked) / $all
+            if $opt->{redis};
         push @{ $us{$name} }, $spent / $all;
         push @{ $user{$name} },
              $spent / $all * $user / ($user + $system || 1);
@@ -405,14 +462,16 @@ sub median { my @s = sort { $a <=> $b } @_; return $s[$#s / 2] }
 
 my $bare = median(@{ $us{bare} });
 
-printf "%-22s %10s %8s %8s %8s\n", 'CPU of the worker', 'us/request', 'added',
-       'of bare', 'user';
+printf "%-22s %10s %8s %8s %8s%s\n", 'CPU of the worker', 'us/request',
+       'added', 'of bare', 'user', %redis ? '    Redis' : '';
 
 for my $v (@variants) {
     my $us = median(@{ $us{$v->[0]} });
 
-    printf "%-22s %10.2f %8.2f %7.1f%% %8.2f\n", $v->[0], $us, $us - $bare,
-           100 * $bare / $us, median(@{ $user{$v->[0]} });
+    printf "%-22s %10.2f %8.2f %7.1f%% %8.2f%s\n", $v->[0], $us, $us - $bare,
+           100 * $bare / $us, median(@{ $user{$v->[0]} }),
+           $v->[2]{redis} ? sprintf ' %8.2f', median(@{ $redis{$v->[0]} })
+                          : '';
 }
 
 printf "\n%d rounds of %d s; order %d bytes; the other core %s\n", $rounds,
