@@ -674,7 +674,8 @@ sub op {
     my ($class, $t, $op, %args) = @_;
 
     my $res = $t->get("/op?op=$op"
-                      . join '', map { "&$_=$args{$_}" } sort keys %args);
+                      . join '', map { "&$_=" . $args{$_} =~ tr/ /_/r }
+                                 sort keys %args);
 
     return $res->json || { result => "status $res->{status}" };
 }
