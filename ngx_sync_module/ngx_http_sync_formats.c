@@ -29,6 +29,9 @@ static ngx_int_t ngx_http_sync_read_refuse(ngx_http_sync_ctx_t *ctx,
     sync_error_t *err);
 static ngx_uint_t ngx_http_sync_answer_type(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_write_rpc(ngx_http_sync_ctx_t *ctx,
+    const sync_doc_operation_t *operation, sync_str_t *text,
+    sync_faults_t *faults);
 static ngx_int_t ngx_http_sync_write_body(ngx_http_sync_ctx_t *ctx,
     const sync_doc_operation_t *operation, sync_str_t *text);
 static sync_rc_t ngx_http_sync_body_secret(void *data, sync_str_t name,
@@ -385,9 +388,8 @@ ngx_int_t
 ngx_http_sync_write_target(ngx_http_sync_ctx_t *ctx,
     const sync_doc_operation_t *operation, sync_str_t *text)
 {
-    ngx_int_t       rc;
-    sync_str_t      id;
-    sync_faults_t   faults;
+    ngx_int_t      rc;
+    sync_faults_t  faults;
 
     if (operation->body.len) {
         rc = ngx_http_sync_write_body(ctx, operation, text);
@@ -400,24 +402,12 @@ ngx_http_sync_write_target(ngx_http_sync_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ctx->route.c.format == SYNC_FORMAT_JSON_RPC) {
-        id.data = ctx->correlation.data;
-        id.len = ctx->correlation.len;
-
-        if (sync_rpc_request(&ctx->arena, operation->action, *text, id, 0,
-                             text)
-            != SYNC_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        return ngx_http_sync_charge(ctx, text->len) == NGX_OK
-               ? NGX_OK : ngx_http_sync_write_busy(ctx);
-    }
-
     sync_faults_init(&faults, &ctx->arena);
 
-    rc = ngx_http_sync_write_format(ctx, ctx->route.c.format, text, &faults);
+    rc = ctx->route.c.format == SYNC_FORMAT_JSON_RPC
+         ? ngx_http_sync_write_rpc(ctx, operation, text, &faults)
+         : ngx_http_sync_write_format(ctx, ctx->route.c.format, text,
+                                      &faults);
 
     if (rc == NGX_DECLINED) {
         ngx_http_sync_log_faults(ctx, NGX_LOG_INFO, "normalize",
@@ -435,6 +425,33 @@ ngx_http_sync_write_target(ngx_http_sync_ctx_t *ctx,
     }
 
     return rc == NGX_BUSY ? ngx_http_sync_write_busy(ctx) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_sync_write_rpc(ngx_http_sync_ctx_t *ctx,
+    const sync_doc_operation_t *operation, sync_str_t *text,
+    sync_faults_t *faults)
+{
+    ngx_int_t    rc;
+    sync_str_t   id;
+    sync_json_t  params;
+
+    rc = ngx_http_sync_words_parse(ctx, *text, &params, faults);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    id.data = ctx->correlation.data;
+    id.len = ctx->correlation.len;
+
+    if (sync_rpc_request(&ctx->arena, operation->action, &params, id, 0, text)
+        != SYNC_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_sync_charge(ctx, text->len) == NGX_OK ? NGX_OK : NGX_BUSY;
 }
 
 

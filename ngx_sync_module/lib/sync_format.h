@@ -152,11 +152,13 @@ sync_rc_t sync_format_answer(sync_format_e format, const sync_json_t *json,
     sync_arena_t *arena, uint32_t *root, sync_answer_error_t *error);
 
 
-/* JSON-RPC 2.0.  params and result are JSON text; id is a string. */
-
+/*
+ * JSON-RPC 2.0.  In params an object whose members are "#0", "#1" and so on,
+ * up to "#9", becomes a list: maps have no other way to positions.
+ */
 sync_rc_t sync_rpc_request(sync_arena_t *arena, sync_str_t method,
-    sync_str_t params, sync_str_t id, size_t max, sync_str_t *text);
-/* id: the raw JSON text that the request had. */
+    const sync_json_t *params, sync_str_t id, size_t max, sync_str_t *text);
+/* result is JSON text, id the raw text that the request had. */
 sync_rc_t sync_rpc_result(sync_arena_t *arena, sync_str_t result,
     sync_str_t id, size_t max, sync_str_t *text);
 /*

@@ -1,7 +1,7 @@
 
 /*
  * What an answer says: SOAP and JSON-RPC hide errors in a 200, OData has a
- * document for them.  And the envelope of JSON-RPC.
+ * document for them.
  */
 
 
@@ -376,88 +376,4 @@ sync_answer_text(const sync_json_t *json, uint32_t n, sync_arena_t *arena,
     rc = sync_format_scalar(json, n, arena, text);
 
     return rc == SYNC_NO ? SYNC_OK : rc;
-}
-
-
-sync_rc_t
-sync_rpc_request(sync_arena_t *arena, sync_str_t method, sync_str_t params,
-    sync_str_t id, size_t max, sync_str_t *text)
-{
-    sync_json_out_t  out;
-
-    sync_json_begin(&out, arena, params.len + method.len + id.len + 64, max);
-    sync_json_open(&out, '{');
-    sync_json_key(&out, sync_str_lit("jsonrpc"));
-    sync_json_string(&out, sync_str_lit("2.0"));
-    sync_json_key(&out, sync_str_lit("method"));
-    sync_json_string(&out, method);
-    sync_json_key(&out, sync_str_lit("params"));
-    sync_json_value(&out, params);
-    sync_json_key(&out, sync_str_lit("id"));
-    sync_json_string(&out, id);
-    sync_json_close(&out, '}');
-
-    return sync_json_end(&out, text);
-}
-
-
-sync_rc_t
-sync_rpc_result(sync_arena_t *arena, sync_str_t result, sync_str_t id,
-    size_t max, sync_str_t *text)
-{
-    sync_json_out_t  out;
-
-    sync_json_begin(&out, arena, result.len + id.len + 64, max);
-    sync_json_open(&out, '{');
-    sync_json_key(&out, sync_str_lit("jsonrpc"));
-    sync_json_string(&out, sync_str_lit("2.0"));
-    sync_json_key(&out, sync_str_lit("result"));
-    sync_json_value(&out, result.len ? result : sync_str_lit("null"));
-    sync_json_key(&out, sync_str_lit("id"));
-    sync_json_value(&out, id);
-    sync_json_close(&out, '}');
-
-    return sync_json_end(&out, text);
-}
-
-
-/* Section 4; a notification has no id, and nobody would hear its outcome. */
-
-sync_rc_t
-sync_rpc_parse(const sync_json_t *json, uint32_t *params, uint32_t *id,
-    sync_error_t *err)
-{
-    uint32_t  version, method;
-
-    version = sync_answer_get(json, 0, "jsonrpc");
-    method = sync_answer_get(json, 0, "method");
-
-    *params = sync_answer_get(json, 0, "params");
-    *id = sync_answer_get(json, 0, "id");
-
-    if (json->nodes[0].type != SYNC_JSON_OBJECT) {
-        return sync_refuse(err, "envelope", SYNC_NOWHERE,
-                           "a call is an object; batches are not taken");
-    }
-
-    if (version == SYNC_JSON_NONE
-        || json->nodes[version].type != SYNC_JSON_STRING
-        || !sync_json_equals(json, version, sync_str_lit("2.0"))
-        || method == SYNC_JSON_NONE
-        || json->nodes[method].type != SYNC_JSON_STRING)
-    {
-        return sync_refuse(err, "envelope", SYNC_NOWHERE,
-                           "it is no call of JSON-RPC 2.0: \"jsonrpc\" is "
-                           "\"2.0\" and \"method\" a string");
-    }
-
-    if (*id == SYNC_JSON_NONE
-        || (json->nodes[*id].type != SYNC_JSON_STRING
-            && json->nodes[*id].type != SYNC_JSON_NUMBER))
-    {
-        return sync_refuse(err, "envelope", SYNC_NOWHERE,
-                           "\"id\" is a string or a number");
-    }
-
-    return SYNC_OK;
 }

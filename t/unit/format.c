@@ -240,8 +240,9 @@ test_rpc(void)
         "{'jsonrpc':'2.0','method':'m','id':[1]}"
     };
 
-    is_int(sync_rpc_request(arena, str("call"), str("{'a':0.10}"),
-                            str("id-1"), 0, &text), SYNC_OK, "a call");
+    tape(&t, "{'a':0.10}");
+    is_int(sync_rpc_request(arena, str("call"), &t, str("id-1"), 0, &text),
+           SYNC_OK, "a call");
     is_str(text, c_str("{'jsonrpc':'2.0','method':'call','params':"
                        "{'a':0.10},'id':'id-1'}"), "as it is specified");
 
@@ -252,8 +253,16 @@ test_rpc(void)
     (void) sync_rpc_result(arena, str(""), str("'x'"), 0, &text);
     is_str(text, c_str("{'jsonrpc':'2.0','result':null,'id':'x'}"),
            "nothing is null");
-    is_int(sync_rpc_request(arena, str("call"), str("{}"), str("x"), 20,
-                            &text), SYNC_NO, "over the bytes");
+    is_int(sync_rpc_request(arena, str("call"), &t, str("x"), 20, &text),
+           SYNC_NO, "over the bytes");
+
+    tape(&t, "[{'#0':0,'#1':{'#0':{'b':[{'#0':1}]}},'#2':null},{'#1':1},"
+             "{'#0':1,'x':2},{},{'#0':1,'#2':2},{'#':1}]");
+    (void) sync_rpc_request(arena, str("m"), &t, str("x"), 0, &text);
+    is_str(text, c_str("{'jsonrpc':'2.0','method':'m','params':"
+                       "[[0,[{'b':[[1]]}],null],{'#1':1},{'#0':1,'x':2},{},"
+                       "{'#0':1,'#2':2},{'#':1}],'id':'x'}"),
+           "positions become lists, and nothing else does");
 
     tape(&t, "{'jsonrpc':'2.0','method':'m','params':{'a':1},'id':'x'}");
     is_int(sync_rpc_parse(&t, &params, &id, &err), SYNC_OK, "a call is read");

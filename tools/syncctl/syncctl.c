@@ -24,6 +24,7 @@ static const syncctl_command_t  *const syncctl_commands[] = {
     &syncctl_json,
     &syncctl_path,
     &syncctl_map,
+    &syncctl_format,
     &syncctl_schema,
     &syncctl_schema_stream,
     &syncctl_sfv,

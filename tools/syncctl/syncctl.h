@@ -41,6 +41,7 @@ typedef struct {
 extern const syncctl_command_t  syncctl_json;
 extern const syncctl_command_t  syncctl_path;
 extern const syncctl_command_t  syncctl_map;
+extern const syncctl_command_t  syncctl_format;
 extern const syncctl_command_t  syncctl_schema;
 extern const syncctl_command_t  syncctl_schema_stream;
 extern const syncctl_command_t  syncctl_sfv;

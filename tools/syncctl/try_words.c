@@ -342,18 +342,18 @@ syncctl_try_format(sync_arena_t *arena, syncctl_try_t *t)
     format = t->connector.format;
     t->type = sync_format_media(format);
 
-    if (format == SYNC_FORMAT_JSON_RPC) {
-        rc = sync_rpc_request(arena, t->operation.action, t->target,
-                              sync_str_lit("syncctl"), 0, &t->target);
-
-        return rc == SYNC_OK ? SYNCCTL_YES : syncctl_no_memory();
-    }
-
-    if (sync_format_is_json(format)) {
+    if (format != SYNC_FORMAT_JSON_RPC && sync_format_is_json(format)) {
         return SYNCCTL_YES;
     }
 
     rc = sync_json_parse(&json, arena, t->target, NULL, &err);
+
+    if (rc == SYNC_OK && format == SYNC_FORMAT_JSON_RPC) {
+        rc = sync_rpc_request(arena, t->operation.action, &json,
+                              sync_str_lit("syncctl"), 0, &t->target);
+
+        return rc == SYNC_OK ? SYNCCTL_YES : syncctl_no_memory();
+    }
 
     if (rc == SYNC_OK) {
         rc = sync_format_write(format, &json, 0, arena, 0, &t->target, &err);
