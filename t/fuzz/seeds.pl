@@ -21,6 +21,7 @@ my $json = Cpanel::JSON::XS->new->canonical->allow_nonref->utf8;
 my %seeds = (
     csv      => \&csv,
     doc      => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
+    formats  => \&formats,
     json     => \&json_texts,
     jws      => \&jws,
     map      => \&maps,
@@ -85,6 +86,21 @@ sub json_texts {
     return (map { slurp($_) } glob "$suites/json-parsing/test_parsing/*.json"),
            (map { $json->encode($_) } @{ cases('strings/blns.json') }),
            shipped('requests/*.json');
+}
+
+
+sub formats {
+    my @answers = ('{"jsonrpc":"2.0","id":1,"method":"a","params":{"b":1}}',
+                   '{"jsonrpc":"2.0","id":1,"error":{"code":-32600,'
+                   . '"message":"m","data":{"name":"n"}}}',
+                   '{"error":{"code":"c","message":{"value":"m"}}}',
+                   '{"Fault":{"faultcode":"a:Client","faultstring":"s"}}',
+                   '{"Fault":{"Code":{"Value":"e:Sender"},'
+                   . '"Reason":{"Text":"t"}}}', '{"d":{"results":[]}}');
+    my @bodies = ('{"a":["{payload}","{id}","{id:number}","{/error/code}",'
+                  . '"{idempotency_key}","secret:key"]}', '"{payload}"');
+
+    return map { my $body = $_; map { "$body\n$_" } @answers } @bodies;
 }
 
 
