@@ -116,6 +116,57 @@ sync_path_compile(sync_path_t **path, sync_arena_t *arena, sync_str_t text,
 }
 
 
+/* The expression is the one filter of a query, and there is nothing else. */
+
+sync_rc_t
+sync_path_compile_test(sync_path_t **test, sync_arena_t *arena,
+    sync_str_t text, sync_error_t *err)
+{
+    sync_rc_t                   rc;
+    sync_str_t                  query;
+    const sync_path_selector_t *s;
+
+    if (text.len > SYNC_PATH_LEN) {
+        return sync_refuse(err, "path", 0, "a condition has more than %d "
+                           "bytes", SYNC_PATH_LEN);
+    }
+
+    query.len = text.len + sizeof("$[?]") - 1;
+    query.data = sync_alloc(arena, query.len);
+
+    if (query.data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    memcpy(query.data, "$[?", 3);
+
+    if (text.len) {
+        memcpy(query.data + 3, text.data, text.len);
+    }
+
+    query.data[query.len - 1] = ']';
+
+    rc = sync_path_compile(test, arena, query, err);
+
+    if (rc == SYNC_NO && err != NULL && err->offset != SYNC_NOWHERE) {
+        err->offset = err->offset < 3 ? 0 : err->offset - 3;
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    s = (*test)->segments->selectors;
+
+    if ((*test)->segments->next != NULL || s->next != NULL) {
+        return sync_refuse(err, "path", 0, "a condition is one logical "
+                           "expression");
+    }
+
+    return SYNC_OK;
+}
+
+
 int
 sync_path_is_singular(const sync_path_t *path)
 {

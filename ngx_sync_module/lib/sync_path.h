@@ -68,4 +68,19 @@ sync_rc_t sync_path_select(const sync_path_t *path, const sync_json_t *json,
     sync_path_nodes_t *found, sync_error_t *err);
 
 
+/*
+ * A logical expression as it stands behind "?" in a filter (RFC 9535, 2.3.5):
+ * "@.type == 'B' && @.total > 100".  Codes as of sync_path_compile().
+ */
+sync_rc_t sync_path_compile_test(sync_path_t **test, sync_arena_t *arena,
+    sync_str_t text, sync_error_t *err);
+
+/*
+ * Whether such an expression holds, node being "@" and "$".  OK: it does; NO:
+ * it does not, or there is no work left: then *work is 0; FAULT: no memory.
+ */
+sync_rc_t sync_path_holds(const sync_path_t *test, const sync_json_t *json,
+    uint32_t node, sync_arena_t *arena, uint64_t *work);
+
+
 #endif /* SYNC_PATH_H_INCLUDED_ */

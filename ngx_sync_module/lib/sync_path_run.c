@@ -118,6 +118,30 @@ sync_path_select(const sync_path_t *path, const sync_json_t *json,
 }
 
 
+sync_rc_t
+sync_path_holds(const sync_path_t *test, const sync_json_t *json,
+    uint32_t node, sync_arena_t *arena, uint64_t *work)
+{
+    int              holds;
+    sync_path_run_t  run;
+
+    run.json = json;
+    run.root = node;
+    run.arena = arena;
+    run.work = work;
+    run.err = NULL;
+    run.rc = SYNC_OK;
+
+    holds = sync_path_test(&run, test->segments->selectors->filter, node);
+
+    if (run.rc != SYNC_OK) {
+        return run.rc;
+    }
+
+    return holds ? SYNC_OK : SYNC_NO;
+}
+
+
 /*
  * Depth first: a segment's nodes go through the rest one by one, which gives
  * the order of RFC 9535.  Recursion is bounded by the number of segments.
