@@ -55,4 +55,39 @@ size_t sync_date_format(const sync_date_t *date, sync_date_form_e form,
     unsigned char *buf);
 
 
+/*
+ * Forms of one's own: YYYY MM DD hh mm ss, SSS for milliseconds, MMM for the
+ * month's name ("Jan"), Z for the offset ("Z", +hh:mm; +hhmm is read, too).
+ * Other letters stand in '...'; all else, and T, stands for itself.
+ */
+
+#define SYNC_DATE_PATTERN  64        /* bytes of a pattern, and of its text */
+
+/*
+ * OK; NO with *text, a sentence: an unknown letter, or no day: YYYY, a month
+ * and DD are needed, and hh for what is finer.
+ */
+sync_rc_t sync_date_pattern(sync_str_t pattern, const char **text);
+
+/* Whether the pattern has Z: a local time cannot be written by it. */
+int sync_date_zoned(sync_str_t pattern);
+
+/* Reads a text of the pattern, byte by byte.  OK or NO. */
+sync_rc_t sync_date_read(sync_str_t pattern, sync_str_t text,
+    sync_date_t *date);
+
+/* Writes at most 2 * SYNC_DATE_PATTERN bytes; returns the length. */
+size_t sync_date_write(sync_str_t pattern, const sync_date_t *date,
+    unsigned char *buf);
+
+
+/*
+ * Seconds or milliseconds since 1970, as a number or a string that holds one.
+ * Of seconds the fraction counts, cut at the millisecond; an exponent is
+ * refused.  OK or NO.
+ */
+sync_rc_t sync_date_epoch(sync_str_t text, int milliseconds,
+    sync_date_t *date);
+
+
 #endif /* SYNC_DATE_H_INCLUDED_ */

@@ -55,4 +55,35 @@ sync_rc_t sync_decimal_divisor(sync_str_t number, sync_decimal_divisor_t *d);
 int sync_decimal_divides(const sync_decimal_divisor_t *d, sync_str_t number);
 
 
+/*
+ * How to drop digits.  EXACT: not at all, other than zeros; UP and DOWN: away
+ * from zero and towards it; CEILING and FLOOR: to the greater and the smaller
+ * number; HALF_EVEN is what banks do.
+ */
+
+typedef enum {
+    SYNC_ROUND_EXACT = 0,
+    SYNC_ROUND_HALF_UP,
+    SYNC_ROUND_HALF_EVEN,
+    SYNC_ROUND_HALF_DOWN,
+    SYNC_ROUND_UP,
+    SYNC_ROUND_DOWN,
+    SYNC_ROUND_CEILING,
+    SYNC_ROUND_FLOOR
+} sync_round_e;
+
+#define SYNC_DECIMAL_DIGITS  1000    /* of what is rounded, and of the result */
+#define SYNC_DECIMAL_POWER   6144
+
+/*
+ * The number with exactly scale digits behind the point and no exponent, in
+ * the arena; scale is at most SYNC_DECIMAL_DIGITS.  OK; NO with *text, a
+ * sentence: EXACT would lose a digit, or there are more than
+ * SYNC_DECIMAL_DIGITS, or the exponent is beyond SYNC_DECIMAL_POWER; FAULT.
+ */
+sync_rc_t sync_decimal_round(sync_str_t number, unsigned scale,
+    sync_round_e mode, sync_arena_t *arena, sync_str_t *out,
+    const char **text);
+
+
 #endif /* SYNC_DECIMAL_H_INCLUDED_ */
