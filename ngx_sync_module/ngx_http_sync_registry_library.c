@@ -198,7 +198,7 @@ ngx_http_sync_file_map(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f,
 }
 
 
-/* The text of the map that the one at hand extends. */
+/* The text of a file that the map at hand extends or looks up in. */
 
 static sync_rc_t
 ngx_http_sync_map_base(sync_map_loader_t *loader, sync_str_t name,
@@ -212,8 +212,8 @@ ngx_http_sync_map_base(sync_map_loader_t *loader, sync_str_t name,
 
     if (!sync_doc_path_ok(name)) {
         return sync_refuse(err, "extends", SYNC_NOWHERE,
-                           "\"extends\" is a path below the library, without "
-                           "\"..\"");
+                           "a file is named by its path below the library, "
+                           "without \"..\"");
     }
 
     f = ngx_http_sync_file(l->reg, name, l->log);

@@ -29,7 +29,8 @@ static sync_rc_t sync_map_out(sync_map_compile_t *c,
 
 
 static const char *const  sync_map_names[] = {
-    "version", "note", "extends", "enums", "write", "read", "error", NULL
+    "version", "note", "extends", "enums", "lookups", "write", "read", "error",
+    NULL
 };
 
 static const char *const  sync_map_section_names[] = {
@@ -53,6 +54,7 @@ sync_map_compile(sync_map_t **map, sync_arena_t *arena, sync_str_t text,
 
     c.arena = arena;
     c.err = err;
+    c.loader = loader;
     c.scratch = sync_arena_create(SYNC_MAP_SCRATCH);
 
     if (c.scratch == NULL) {
@@ -208,6 +210,16 @@ sync_map_document(sync_map_compile_t *c, uint32_t doc, sync_str_t text)
     {
         return sync_map_refuse(c, doc, enums, "type",
                                "\"enums\" is an object of tables");
+    }
+
+    enums = sync_json_member(json, 0, sync_str_lit("lookups"));
+
+    if (enums != SYNC_JSON_NONE
+        && json->nodes[enums].type != SYNC_JSON_OBJECT)
+    {
+        return sync_map_refuse(c, doc, enums, "type", "\"lookups\" is an "
+                               "object of tables, and of files below the "
+                               "library that hold one");
     }
 
     return SYNC_OK;

@@ -53,7 +53,7 @@ typedef enum {
 
 
 /*
- * Gives the text of the map that "extends" names.  The text must live until
+ * Gives the text of a file that "extends" or "lookups" name.  It must live until
  * sync_map_compile() returns.  OK; NO: there is none, err says so; FAULT.
  */
 
@@ -73,7 +73,7 @@ struct sync_map_loader_s {
  *
  * OK: *map is it.  NO: err has a keyword ("syntax", "duplicate-member",
  * "unknown-member", "type", "value", "path", "pointer", "conflict", "missing",
- * "not-supported", "extends"), the pointer into the document, and what would
+ * "not-supported", "extends", "lookup"), the pointer into the document, and what would
  * be right; where the fault is in a map that was extended, the text begins
  * with its name.  FAULT: no memory.
  */
@@ -114,7 +114,8 @@ typedef struct {
  *
  * OK: *out is JSON text in the arena.  NO: faults (initialised by the caller)
  * has the places, the keywords being "required", "enum", "type", "date",
- * "incomplete", "envelope", "too-large" (over max) and "too-much-work".
+ * "decimal", "incomplete", "envelope", "too-large" (over max) and
+ * "too-much-work".
  * FAULT: no memory.  A section that the map has not is NO with
  * "not-supported".
  */

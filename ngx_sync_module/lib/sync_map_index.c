@@ -18,17 +18,13 @@ sync_rc_t
 sync_map_index_add(sync_map_index_t *index, sync_arena_t *arena,
     sync_str_t name, uint32_t value)
 {
-    uint32_t  i, used;
+    uint32_t  i;
 
     if (sync_map_index_find(index, name) != SYNC_MAP_NO_SLOT) {
         return SYNC_NO;
     }
 
-    for (used = 0, i = 0; index->cells != NULL && i <= index->mask; i++) {
-        used += index->cells[i].name.data != NULL;
-    }
-
-    if ((index->cells == NULL || 2 * (used + 1) > index->mask + 1)
+    if ((index->cells == NULL || 2 * (index->used + 1) > index->mask + 1)
         && sync_map_index_grow(index, arena) != SYNC_OK)
     {
         return SYNC_FAULT;
@@ -42,6 +38,7 @@ sync_map_index_add(sync_map_index_t *index, sync_arena_t *arena,
 
     index->cells[i].name = name;
     index->cells[i].value = value;
+    index->used++;
 
     return SYNC_OK;
 }
@@ -56,6 +53,7 @@ sync_map_index_grow(sync_map_index_t *index, sync_arena_t *arena)
     size = index->cells == NULL ? 4 : 2 * (index->mask + 1);
 
     grown.mask = size - 1;
+    grown.used = index->used;
     grown.cells = sync_calloc(arena, size * sizeof(sync_map_cell_t));
 
     if (grown.cells == NULL) {

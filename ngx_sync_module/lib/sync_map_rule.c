@@ -23,24 +23,9 @@ static sync_rc_t sync_map_froms(sync_map_compile_t *c, uint32_t doc,
     uint32_t node, sync_map_scope_t *scope, sync_map_rule_t *rule);
 static sync_rc_t sync_map_parts(sync_map_compile_t *c, uint32_t doc,
     uint32_t node, sync_map_scope_t *scope, sync_map_rule_t *rule);
-static sync_rc_t sync_map_enum(sync_map_compile_t *c, uint32_t doc,
-    uint32_t node, sync_map_rule_t *rule);
-static sync_rc_t sync_map_table(sync_map_compile_t *c, uint32_t doc,
-    uint32_t node, sync_map_rule_t *rule);
-static sync_rc_t sync_map_table_add(sync_map_compile_t *c, uint32_t doc,
-    uint32_t left, uint32_t right, sync_map_rule_t *rule, uint32_t *count);
-static sync_rc_t sync_map_named(sync_map_compile_t *c, uint32_t doc,
-    uint32_t node, const char *const *names, const char *of, uint8_t *value);
-static sync_rc_t sync_map_flag(sync_map_compile_t *c,
-    const sync_map_place_t *place, const char *name, int *value);
 static sync_rc_t sync_map_fits(sync_map_compile_t *c,
     const sync_map_place_t *place, const sync_map_rule_t *rule);
 
-
-static const char *const  sync_map_types[] = {
-    "", "string", "number", "integer", "boolean", "decimal", "date",
-    "date-time", "odata-date", "odata-date-time", NULL
-};
 
 /* in the order of sync_map_env_e */
 
@@ -68,7 +53,12 @@ static const struct {
     { "default",  1 << SYNC_MAP_FROM | 1 << SYNC_MAP_EACH
                   | 1 << SYNC_MAP_CONCAT | 1 << SYNC_MAP_ENV },
     { "enum",     1 << SYNC_MAP_FROM },
+    { "lookup",   1 << SYNC_MAP_FROM },
     { "type",     1 << SYNC_MAP_FROM },
+    { "format",   1 << SYNC_MAP_FROM },
+    { "trim",     1 << SYNC_MAP_FROM },
+    { "case",     1 << SYNC_MAP_FROM },
+    { "split",    1 << SYNC_MAP_FROM },
     { "join",     1 << SYNC_MAP_CONCAT }
 };
 
@@ -185,42 +175,14 @@ sync_map_rule(sync_map_compile_t *c, const sync_map_place_t *place,
         }
     }
 
-    sync_map_member(c, place, "enum", &doc, &node);
+    rc = sync_map_tables(c, place, rule);
 
-    if (node != SYNC_JSON_NONE) {
-        rc = sync_map_enum(c, doc, node, rule);
-        if (rc != SYNC_OK) {
-            return rc;
-        }
+    if (rc == SYNC_OK) {
+        rc = sync_map_steps(c, place, rule);
     }
 
-    sync_map_member(c, place, "otherwise", &doc, &at);
-
-    if (at != SYNC_JSON_NONE) {
-        if (node == SYNC_JSON_NONE) {
-            return sync_map_refuse(c, doc, at, "conflict", "\"otherwise\" is "
-                                   "for words that an \"enum\" does not know");
-        }
-
-        rule->otherwise = sync_map_raw(c, doc, at);
-        if (rule->otherwise.data == NULL) {
-            return SYNC_FAULT;
-        }
-    }
-
-    sync_map_member(c, place, "type", &doc, &at);
-
-    if (at != SYNC_JSON_NONE) {
-        if (node != SYNC_JSON_NONE) {
-            return sync_map_refuse(c, doc, at, "conflict", "a rule has "
-                                   "\"enum\" or \"type\": the words of an "
-                                   "enum have their type already");
-        }
-
-        rc = sync_map_named(c, doc, at, sync_map_types, "a type", &rule->type);
-        if (rc != SYNC_OK) {
-            return rc;
-        }
+    if (rc != SYNC_OK) {
+        return rc;
     }
 
     value = 0;
@@ -292,7 +254,7 @@ sync_map_fits(sync_map_compile_t *c, const sync_map_place_t *place,
 }
 
 
-static sync_rc_t
+sync_rc_t
 sync_map_flag(sync_map_compile_t *c, const sync_map_place_t *place,
     const char *name, int *value)
 {
@@ -317,7 +279,7 @@ sync_map_flag(sync_map_compile_t *c, const sync_map_place_t *place,
 }
 
 
-static sync_rc_t
+sync_rc_t
 sync_map_named(sync_map_compile_t *c, uint32_t doc, uint32_t node,
     const char *const *names, const char *of, uint8_t *value)
 {
@@ -815,159 +777,4 @@ sync_map_parts(sync_map_compile_t *c, uint32_t doc, uint32_t node,
     }
 
     return SYNC_OK;
-}
-
-
-/* "enum": a table, or the name of one. */
-
-static sync_rc_t
-sync_map_enum(sync_map_compile_t *c, uint32_t doc, uint32_t node,
-    sync_map_rule_t *rule)
-{
-    uint32_t    i, enums, table;
-    sync_str_t  name;
-
-    if (c->docs[doc].json.nodes[node].type != SYNC_JSON_STRING) {
-        return sync_map_table(c, doc, node, rule);
-    }
-
-    name = sync_map_text(c, doc, node);
-    if (name.data == NULL) {
-        return SYNC_FAULT;
-    }
-
-    for (i = c->ndocs; i-- > 0; ) {
-        enums = sync_json_member(&c->docs[i].json, 0, sync_str_lit("enums"));
-
-        if (enums == SYNC_JSON_NONE) {
-            continue;
-        }
-
-        table = sync_json_member(&c->docs[i].json, enums, name);
-
-        if (table != SYNC_JSON_NONE) {
-            return sync_map_table(c, i, table, rule);
-        }
-    }
-
-    return sync_map_refuse(c, doc, node, "missing",
-                           "no table \"%.*s\" stands in \"enums\"",
-                           (int) (name.len < 64 ? name.len : 64), name.data);
-}
-
-
-static sync_rc_t
-sync_map_table(sync_map_compile_t *c, uint32_t doc, uint32_t node,
-    sync_map_rule_t *rule)
-{
-    uint32_t            i, count, type;
-    sync_rc_t           rc;
-    const sync_json_t  *json;
-
-    json = &c->docs[doc].json;
-    type = json->nodes[node].type;
-
-    if ((type != SYNC_JSON_OBJECT && type != SYNC_JSON_ARRAY)
-        || json->nodes[node].len == 0)
-    {
-        return sync_map_refuse(c, doc, node, "type", "a table is an object "
-                               "{\"left\": \"right\"}, or a list of pairs");
-    }
-
-    rule->table = sync_calloc(c->arena, sizeof(sync_map_table_t));
-    if (rule->table == NULL) {
-        return SYNC_FAULT;
-    }
-
-    rule->table->to = sync_alloc(c->arena, json->nodes[node].len
-                                           * sizeof(sync_str_t));
-    if (rule->table->to == NULL) {
-        return SYNC_FAULT;
-    }
-
-    count = 0;
-
-    for (i = sync_json_first(json, node); i != SYNC_JSON_NONE;
-         i = sync_json_after(json, node, i))
-    {
-        if (type == SYNC_JSON_OBJECT) {
-            rc = sync_map_table_add(c, doc, i, i + 1, rule, &count);
-
-        } else if (json->nodes[i].type != SYNC_JSON_ARRAY
-                   || json->nodes[i].len != 2
-                   || json->nodes[i + 1].next != i + 2)
-        {
-            rc = sync_map_refuse(c, doc, i, "type", "a pair of a table is "
-                                 "[left, right], both single values");
-
-        } else {
-            rc = sync_map_table_add(c, doc, i + 1, i + 2, rule, &count);
-        }
-
-        if (rc != SYNC_OK) {
-            return rc;
-        }
-    }
-
-    return SYNC_OK;
-}
-
-
-/*
- * "write" reads a table from left to right and "read" from right to left.
- * Where several left words mean the same right one, "read" gives the first.
- */
-
-static sync_rc_t
-sync_map_table_add(sync_map_compile_t *c, uint32_t doc, uint32_t left,
-    uint32_t right, sync_map_rule_t *rule, uint32_t *count)
-{
-    uint32_t            swap, type;
-    sync_rc_t           rc;
-    sync_str_t          word, to;
-    const sync_json_t  *json;
-
-    json = &c->docs[doc].json;
-
-    if (json->nodes[right].type == SYNC_JSON_ARRAY
-        || json->nodes[right].type == SYNC_JSON_OBJECT)
-    {
-        return sync_map_refuse(c, doc, right, "type",
-                               "the words of a table are single values");
-    }
-
-    if (c->section == SYNC_MAP_READ) {
-        swap = left;
-        left = right;
-        right = swap;
-    }
-
-    type = json->nodes[left].type;
-
-    if (type == SYNC_JSON_NULL) {
-        return SYNC_OK;
-    }
-
-    word = type == SYNC_JSON_STRING || type == SYNC_JSON_KEY
-               ? sync_map_text(c, doc, left) : sync_map_raw(c, doc, left);
-
-    to = sync_map_raw(c, doc, right);
-
-    if (word.data == NULL || to.data == NULL) {
-        return SYNC_FAULT;
-    }
-
-    rc = sync_map_index_add(&rule->table->index, c->arena, word, *count);
-
-    if (rc == SYNC_NO) {
-        return c->section == SYNC_MAP_READ ? SYNC_OK
-                   : sync_map_refuse(c, doc, left, "conflict",
-                                     "the word stands twice on the left");
-    }
-
-    if (rc == SYNC_OK) {
-        rule->table->to[(*count)++] = to;
-    }
-
-    return rc;
 }

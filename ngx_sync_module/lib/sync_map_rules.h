@@ -1,7 +1,8 @@
 
 /*
- * A compiled map, inside: what sync_map.c and sync_map_rule.c build and
- * sync_map_run.c and sync_map_step.c read.
+ * A compiled map, inside: what sync_map.c, sync_map_scope.c, sync_map_rule.c,
+ * sync_map_steps.c and sync_map_table.c build and sync_map_run.c,
+ * sync_map_step.c and sync_map_string.c read.
  *
  * A scope is what rules of one object share: the root, or the elements of an
  * "each".  Its sources stand in a trie by member names, so that one walk over
@@ -14,6 +15,8 @@
 #define SYNC_MAP_RULES_H_INCLUDED_
 
 
+#include "sync_date.h"
+#include "sync_decimal.h"
 #include "sync_map.h"
 #include "sync_path.h"
 
@@ -34,6 +37,7 @@ typedef struct {
 typedef struct {
     sync_map_cell_t       *cells;    /* NULL: nothing in it */
     uint32_t               mask;
+    uint32_t               used;
 } sync_map_index_t;
 
 
@@ -64,10 +68,14 @@ typedef struct {
 
 /* A table of words, read in one direction. */
 
-typedef struct {
+typedef struct sync_map_table_s  sync_map_table_t;
+
+struct sync_map_table_s {
     sync_map_index_t       index;
     sync_str_t            *to;       /* JSON text */
-} sync_map_table_t;
+    sync_str_t             name;     /* of a lookup */
+    sync_map_table_t      *next;     /* compiled before, while compiling */
+};
 
 
 typedef enum {
@@ -80,8 +88,56 @@ typedef enum {
     SYNC_MAP_DATE,
     SYNC_MAP_DATE_TIME,
     SYNC_MAP_ODATA_DATE,
-    SYNC_MAP_ODATA_DATE_TIME
+    SYNC_MAP_ODATA_DATE_TIME,
+    SYNC_MAP_EPOCH,
+    SYNC_MAP_EPOCH_MS,
+    SYNC_MAP_FORMAT                  /* a date in a form of its own */
 } sync_map_type_e;
+
+
+/* How dates are written that a rule reads. */
+
+typedef enum {
+    SYNC_MAP_PARSE_ANY = 0,          /* ISO 8601, OData */
+    SYNC_MAP_PARSE_EPOCH,
+    SYNC_MAP_PARSE_EPOCH_MS,
+    SYNC_MAP_PARSE_FORM
+} sync_map_parse_e;
+
+
+typedef enum {
+    SYNC_MAP_CASE_NONE = 0,
+    SYNC_MAP_UPPER,
+    SYNC_MAP_LOWER
+} sync_map_case_e;
+
+
+#define SYNC_MAP_TAKE_ALL  INT32_MIN
+
+
+/* What is done to a value as a text, before a table or a type sees it. */
+
+typedef struct {
+    sync_str_t             split;    /* unescaped; len 0: not split */
+    int32_t                take;     /* the piece, from the end if below 0 */
+    uint8_t                letters;  /* sync_map_case_e */
+    unsigned               trim:1;
+} sync_map_string_t;
+
+
+/* What else a type has to know. */
+
+typedef struct {
+    sync_str_t             form;     /* to read, where parse says FORM */
+    sync_str_t             format;   /* to write */
+    uint8_t                parse;    /* sync_map_parse_e */
+    uint8_t                round;    /* sync_round_e */
+    unsigned               local:1;  /* times without an offset are at */
+    int16_t                offset;   /* this one, minutes */
+    unsigned               moved:1;  /* times are written at */
+    int16_t                at;       /* this offset */
+    int16_t                scale;    /* below 0: as it is */
+} sync_map_shape_t;
 
 
 typedef enum {
@@ -103,12 +159,16 @@ typedef struct {
 } sync_map_part_t;
 
 
-typedef struct {
+typedef struct sync_map_rule_s  sync_map_rule_t;
+
+struct sync_map_rule_s {
     uint8_t                kind;
     uint8_t                type;
     uint8_t                env;
     unsigned               required:1;
     unsigned               update:1; /* applies to updates as well */
+    unsigned               lookup:1; /* a word that the table does not know
+                                        is no value */
 
     sync_map_from_t       *from;     /* the first that is there */
     uint32_t               nfrom;
@@ -121,8 +181,14 @@ typedef struct {
     sync_str_t             missing;  /* "default"; data NULL: none */
     sync_str_t             otherwise;
     sync_map_table_t      *table;
+    sync_map_string_t     *string;   /* NULL: the value as it is */
+    sync_map_shape_t      *shape;    /* NULL: as the type alone says */
     sync_map_scope_t      *each;
-} sync_map_rule_t;
+
+    sync_path_t           *when;     /* NULL: always */
+    sync_map_rule_t       *next;     /* of the same place: the first whose
+                                        condition holds is taken */
+};
 
 
 typedef struct sync_map_target_s  sync_map_target_t;
@@ -213,10 +279,13 @@ typedef struct {
 typedef struct {
     sync_arena_t          *arena;    /* of the map */
     sync_arena_t          *scratch;  /* of the compilation */
-    sync_map_doc_t         docs[SYNC_MAP_CHAIN_MAX];
+    sync_map_doc_t         docs[SYNC_MAP_CHAIN_MAX + 1];     /* the last: a
+                                                                lookup's file */
     uint32_t               ndocs;
     sync_map_section_e     section;
     uint32_t               env;      /* named in it so far, bits */
+    sync_map_loader_t     *loader;   /* NULL: no other file can be read */
+    sync_map_table_t      *lookups;  /* that were compiled */
     sync_error_t          *err;
 } sync_map_compile_t;
 
@@ -280,14 +349,48 @@ sync_rc_t sync_map_ignore(sync_map_compile_t *c, uint32_t doc, uint32_t node,
 sync_rc_t sync_map_scope(sync_map_compile_t *c, const sync_map_place_t *place,
     const sync_map_scope_t *parent, uint32_t depth, sync_map_scope_t *scope);
 
+/* sync_map_rule.c, for those that follow */
+
+/* The index of a string among names, "" left out; *value is set. */
+sync_rc_t sync_map_named(sync_map_compile_t *c, uint32_t doc, uint32_t node,
+    const char *const *names, const char *of, uint8_t *value);
+/* A member that is true or false; where there is none *value stays. */
+sync_rc_t sync_map_flag(sync_map_compile_t *c, const sync_map_place_t *place,
+    const char *name, int *value);
+
+/* sync_map_table.c */
+
+/* "enum" and "lookup" of a rule, and "otherwise". */
+sync_rc_t sync_map_tables(sync_map_compile_t *c,
+    const sync_map_place_t *place, sync_map_rule_t *rule);
+
+/* sync_map_steps.c */
+
+/* "trim", "case", "split", "type" and what goes with them, and "when". */
+sync_rc_t sync_map_steps(sync_map_compile_t *c, const sync_map_place_t *place,
+    sync_map_rule_t *rule);
+
+/* sync_map_string.c */
+
+/*
+ * A value that a rule changes as a text: into a tape of one string each, in
+ * the arena.  OK: *tapes are count of them, none where the piece to take is
+ * not there; NO: the value is no single one; FAULT.
+ */
+sync_rc_t sync_map_strings(const sync_map_string_t *string,
+    const sync_json_t *json, uint32_t n, sync_arena_t *arena,
+    sync_json_t **tapes, uint32_t *count);
+
 /* sync_map_step.c */
 
 /*
  * Writes a scalar or structured value as the rule asks.  OK, or NO with the
- * keyword and the text of the fault.
+ * keyword and the text of the fault; *what NULL: there is no value after all;
+ * or FAULT.
  */
 sync_rc_t sync_map_step(const sync_map_rule_t *rule, const sync_json_t *json,
-    uint32_t n, sync_json_out_t *out, const char **what, const char **text);
+    uint32_t n, sync_arena_t *arena, sync_json_out_t *out, const char **what,
+    const char **text);
 
 
 #endif /* SYNC_MAP_RULES_H_INCLUDED_ */

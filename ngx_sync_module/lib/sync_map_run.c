@@ -5,39 +5,10 @@
  */
 
 
-#include "sync_map_rules.h"
+#include "sync_map_run.h"
 
 
 #define SYNC_MAP_SLOTS  64           /* that need no memory */
-
-
-typedef struct {
-    const sync_json_t       *json;
-    const sync_map_run_t    *run;
-    sync_arena_t            *arena;
-    sync_faults_t           *faults;
-    sync_json_out_t          out;
-    uint64_t                 work;
-    uint8_t                  update;
-    uint8_t                  spent;  /* no work is left */
-    uint8_t                  nomem;
-} sync_map_ctx_t;
-
-
-typedef struct {
-    const sync_map_scope_t  *scope;
-    uint32_t                 node;
-    uint32_t                *slots;
-    uint8_t                  unmapped;
-} sync_map_frame_t;
-
-
-/* The objects of x-ext that are spread into one object of the target. */
-
-typedef struct {
-    uint32_t                 nodes[SYNC_MAP_SPREAD_MAX];
-    uint32_t                 count;
-} sync_map_ext_t;
 
 
 static int sync_map_scope_run(sync_map_ctx_t *ctx,
@@ -57,66 +28,22 @@ static uint32_t sync_map_find(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     const sync_map_from_t **found, sync_path_nodes_t *nodes);
 static int sync_map_values(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
     sync_str_t key, const sync_path_nodes_t *nodes, uint32_t array);
-static void sync_map_value(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
+static const sync_map_rule_t *sync_map_choose(sync_map_ctx_t *ctx,
+    sync_map_frame_t *frame, const sync_map_target_t *target);
+static void sync_map_element(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
     uint32_t n, uint32_t **slots);
+static int sync_map_value(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
+    uint32_t n, uint32_t **slots);
+static int sync_map_changed(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
+    uint32_t n);
+static int sync_map_scalar(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
+    const sync_json_t *json, uint32_t m, uint32_t n);
 static int sync_map_concat(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
-    const sync_map_target_t *target);
+    const sync_map_rule_t *rule, sync_str_t key);
 static int sync_map_absent(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
-    const sync_map_target_t *target, uint32_t node);
-static int sync_map_collect(sync_map_ctx_t *ctx,
-    const sync_map_source_t *source, uint32_t node);
-static void sync_map_ext(sync_map_ctx_t *ctx, const sync_map_frame_t *frame,
-    sync_map_ext_t *ext);
-static int sync_map_spread(sync_map_ctx_t *ctx,
-    const sync_map_target_t *target, const sync_map_ext_t *ext);
-static int sync_map_spread_before(sync_map_ctx_t *ctx,
-    const sync_map_ext_t *ext, uint32_t i, uint32_t key);
+    const sync_map_rule_t *rule, sync_str_t key, uint32_t node);
 static void sync_map_fault(sync_map_ctx_t *ctx, uint32_t n, sync_str_t below,
     const char *what, const char *text);
-
-
-static inline void
-sync_map_charge(sync_map_ctx_t *ctx, uint64_t work)
-{
-    if (ctx->work < work) {
-        ctx->work = 0;
-        ctx->spent = 1;
-        return;
-    }
-
-    ctx->work -= work;
-}
-
-
-/* A key with its quotes and its colon; the empty one is the root's. */
-
-static inline void
-sync_map_key(sync_map_ctx_t *ctx, sync_str_t key)
-{
-    if (key.len) {
-        sync_json_value(&ctx->out, key);
-        ctx->out.comma = 0;
-    }
-}
-
-
-static inline size_t
-sync_map_mark(const sync_map_ctx_t *ctx, uint8_t *comma)
-{
-    *comma = ctx->out.comma;
-
-    return (size_t) (ctx->out.pos - ctx->out.start);
-}
-
-
-/* Takes back what was written for an object that stayed empty. */
-
-static inline void
-sync_map_back(sync_map_ctx_t *ctx, size_t mark, uint8_t comma)
-{
-    ctx->out.pos = ctx->out.start + mark;
-    ctx->out.comma = comma;
-}
 
 
 sync_rc_t
@@ -441,12 +368,14 @@ sync_map_child(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
 }
 
 
-/* One rule; whether it wrote its target. */
+/* The rule of a place; whether it wrote it. */
 
 static int
 sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     const sync_map_target_t *target)
 {
+    size_t                  mark;
+    uint8_t                 comma;
     uint32_t                n, *slots;
     sync_str_t              value;
     sync_path_nodes_t       nodes;
@@ -455,7 +384,11 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
 
     rule = target->rule;
 
-    if (ctx->update && !rule->update) {
+    if (rule->when != NULL) {
+        rule = sync_map_choose(ctx, frame, target);
+    }
+
+    if (rule == NULL || (ctx->update && !rule->update)) {
         return 0;
     }
 
@@ -471,7 +404,8 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
                                       : sync_str_null;
 
         if (value.data == NULL) {
-            return sync_map_absent(ctx, frame, target, SYNC_JSON_NONE);
+            return sync_map_absent(ctx, frame, rule, target->key,
+                                   SYNC_JSON_NONE);
         }
 
         sync_map_key(ctx, target->key);
@@ -479,7 +413,7 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
         return 1;
 
     case SYNC_MAP_CONCAT:
-        return sync_map_concat(ctx, frame, target);
+        return sync_map_concat(ctx, frame, rule, target->key);
     }
 
     n = sync_map_find(ctx, frame, rule->from, rule->nfrom, &found, &nodes);
@@ -490,7 +424,7 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     }
 
     if (n == SYNC_JSON_NONE || ctx->json->nodes[n].type == SYNC_JSON_NULL) {
-        return sync_map_absent(ctx, frame, target, n);
+        return sync_map_absent(ctx, frame, rule, target->key, n);
     }
 
     if (found->elements) {
@@ -504,11 +438,50 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     }
 
     slots = NULL;
+    mark = sync_map_mark(ctx, &comma);
 
     sync_map_key(ctx, target->key);
-    sync_map_value(ctx, rule, n, &slots);
 
-    return 1;
+    if (sync_map_value(ctx, rule, n, &slots)) {
+        return 1;
+    }
+
+    sync_map_back(ctx, mark, comma);
+
+    return sync_map_absent(ctx, frame, rule, target->key, SYNC_JSON_NONE);
+}
+
+
+/* Of several rules for one place the first whose condition holds, or NULL. */
+
+static const sync_map_rule_t *
+sync_map_choose(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
+    const sync_map_target_t *target)
+{
+    sync_rc_t               rc;
+    const sync_map_rule_t  *rule;
+
+    for (rule = target->rule; rule != NULL; rule = rule->next) {
+
+        if (rule->when == NULL) {
+            return rule;
+        }
+
+        rc = sync_path_holds(rule->when, ctx->json, frame->node, ctx->arena,
+                             &ctx->work);
+
+        if (rc == SYNC_OK) {
+            return rule;
+        }
+
+        if (rc == SYNC_FAULT || ctx->work == 0) {
+            ctx->nomem |= rc == SYNC_FAULT;
+            ctx->spent = 1;
+            return NULL;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -595,7 +568,7 @@ sync_map_values(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
 
     if (nodes != NULL) {
         for (i = 0; i < nodes->count && !ctx->spent; i++) {
-            sync_map_value(ctx, rule, nodes->nodes[i], &slots);
+            sync_map_element(ctx, rule, nodes->nodes[i], &slots);
         }
 
     } else {
@@ -603,7 +576,7 @@ sync_map_values(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
              i != SYNC_JSON_NONE && !ctx->spent;
              i = sync_json_after(json, array, i))
         {
-            sync_map_value(ctx, rule, i, &slots);
+            sync_map_element(ctx, rule, i, &slots);
         }
     }
 
@@ -613,14 +586,40 @@ sync_map_values(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
 }
 
 
-/* One value: through its steps, or as an element of an "each". */
+/* An element that has no value after all is left out, or has the default. */
 
 static void
+sync_map_element(sync_map_ctx_t *ctx, const sync_map_rule_t *rule, uint32_t n,
+    uint32_t **slots)
+{
+    size_t   mark;
+    uint8_t  comma;
+
+    mark = sync_map_mark(ctx, &comma);
+
+    if (sync_map_value(ctx, rule, n, slots)) {
+        return;
+    }
+
+    sync_map_back(ctx, mark, comma);
+
+    if (rule->missing.data != NULL) {
+        sync_json_value(&ctx->out, rule->missing);
+
+    } else if (rule->required) {
+        sync_map_fault(ctx, n, sync_str_null, "required",
+                       "the value is required");
+    }
+}
+
+
+/* One value, through its steps or an "each"; whether there is one. */
+
+static int
 sync_map_value(sync_map_ctx_t *ctx, const sync_map_rule_t *rule, uint32_t n,
     uint32_t **slots)
 {
-    uint32_t     count;
-    const char  *what, *text;
+    uint32_t  count;
 
     sync_map_charge(ctx, 1);
 
@@ -633,24 +632,102 @@ sync_map_value(sync_map_ctx_t *ctx, const sync_map_rule_t *rule, uint32_t n,
             if (*slots == NULL) {
                 ctx->nomem = 1;
                 ctx->spent = 1;
-                return;
+                return 1;
             }
         }
 
         sync_map_scope_run(ctx, rule->each, n, *slots);
-        return;
+        return 1;
     }
 
-    if (sync_map_step(rule, ctx->json, n, &ctx->out, &what, &text) != SYNC_OK)
-    {
-        sync_map_fault(ctx, n, sync_str_null, what, text);
+    if (rule->string != NULL && ctx->json->nodes[n].type != SYNC_JSON_NULL) {
+        return sync_map_changed(ctx, rule, n);
     }
+
+    return sync_map_scalar(ctx, rule, ctx->json, n, n);
+}
+
+
+/* A value that is changed as a text before its other steps. */
+
+static int
+sync_map_changed(sync_map_ctx_t *ctx, const sync_map_rule_t *rule, uint32_t n)
+{
+    int           wrote;
+    uint32_t      i, count;
+    sync_rc_t     rc;
+    sync_json_t  *tapes;
+
+    sync_map_charge(ctx, ctx->json->nodes[n].len / 16);
+
+    rc = sync_map_strings(rule->string, ctx->json, n, ctx->arena, &tapes,
+                          &count);
+
+    if (rc == SYNC_NO) {
+        sync_map_fault(ctx, n, sync_str_null, "type", "a single value is "
+                       "expected, not an array or an object");
+        return 1;
+    }
+
+    if (rc != SYNC_OK) {
+        ctx->nomem = 1;
+        ctx->spent = 1;
+        return 1;
+    }
+
+    if (rule->string->split.len == 0
+        || rule->string->take != SYNC_MAP_TAKE_ALL)
+    {
+        return count ? sync_map_scalar(ctx, rule, &tapes[0], 0, n) : 0;
+    }
+
+    sync_map_charge(ctx, count);
+    sync_json_open(&ctx->out, '[');
+
+    for (wrote = 1, i = 0; i < count && wrote; i++) {
+        wrote = sync_map_scalar(ctx, rule, &tapes[i], 0, n);
+    }
+
+    sync_json_close(&ctx->out, ']');
+
+    return wrote;
+}
+
+
+/* Node m of a tape, as what came at node n. */
+
+static int
+sync_map_scalar(sync_map_ctx_t *ctx, const sync_map_rule_t *rule,
+    const sync_json_t *json, uint32_t m, uint32_t n)
+{
+    sync_rc_t    rc;
+    const char  *what, *text;
+
+    rc = sync_map_step(rule, json, m, ctx->arena, &ctx->out, &what, &text);
+
+    if (rc == SYNC_OK) {
+        return 1;
+    }
+
+    if (rc != SYNC_NO) {
+        ctx->nomem = 1;
+        ctx->spent = 1;
+        return 1;
+    }
+
+    if (what == NULL) {
+        return 0;
+    }
+
+    sync_map_fault(ctx, n, sync_str_null, what, text);
+
+    return 1;
 }
 
 
 static int
 sync_map_concat(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
-    const sync_map_target_t *target)
+    const sync_map_rule_t *rule, sync_str_t key)
 {
     size_t                  mark, start;
     uint8_t                 comma;
@@ -659,10 +736,8 @@ sync_map_concat(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     sync_json_out_t        *out;
     const sync_map_part_t  *part;
     const sync_map_from_t  *found;
-    const sync_map_rule_t  *rule;
     const sync_json_node_t *node;
 
-    rule = target->rule;
     out = &ctx->out;
     paths = 0;
     there = 0;
@@ -670,7 +745,7 @@ sync_map_concat(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
 
     mark = sync_map_mark(ctx, &comma);
 
-    sync_map_key(ctx, target->key);
+    sync_map_key(ctx, key);
     sync_json_value(out, sync_str_lit("\""));
 
     for (i = 0; i < rule->nparts; i++) {
@@ -750,7 +825,7 @@ sync_map_concat(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
             return 0;
         }
 
-        return sync_map_absent(ctx, frame, target, SYNC_JSON_NONE);
+        return sync_map_absent(ctx, frame, rule, key, SYNC_JSON_NONE);
     }
 
     out->comma = 0;
@@ -764,16 +839,12 @@ sync_map_concat(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
 
 static int
 sync_map_absent(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
-    const sync_map_target_t *target, uint32_t node)
+    const sync_map_rule_t *rule, sync_str_t key, uint32_t node)
 {
-    const sync_map_rule_t  *rule;
-
-    rule = target->rule;
-
     if (!ctx->update) {
 
         if (rule->missing.data != NULL) {
-            sync_map_key(ctx, target->key);
+            sync_map_key(ctx, key);
             sync_json_value(&ctx->out, rule->missing);
             return 1;
         }
@@ -791,183 +862,10 @@ sync_map_absent(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
         return 0;
     }
 
-    sync_map_key(ctx, target->key);
+    sync_map_key(ctx, key);
     sync_json_value(&ctx->out, sync_str_lit("null"));
 
     return 1;
-}
-
-
-/* Copies what no rule uses; whether there was anything. */
-
-static int
-sync_map_collect(sync_map_ctx_t *ctx, const sync_map_source_t *source,
-    uint32_t node)
-{
-    int                       wrote;
-    size_t                    mark;
-    uint8_t                   comma;
-    uint32_t                  i, k, end;
-    const sync_json_node_t   *nodes;
-    const sync_map_source_t  *child;
-
-    nodes = ctx->json->nodes;
-    end = nodes[node].next;
-    wrote = 0;
-
-    sync_map_charge(ctx, nodes[node].len);
-
-    for (i = node + 1; i < end && !ctx->spent; i = nodes[i].next) {
-
-        k = sync_map_index_node(&source->index, ctx->json, i);
-        child = k == SYNC_MAP_NO_SLOT ? NULL : source->children[k];
-
-        if (child != NULL && child->taken) {
-            continue;
-        }
-
-        mark = sync_map_mark(ctx, &comma);
-
-        sync_json_copy(&ctx->out, ctx->json, i);
-        ctx->out.comma = 0;
-        sync_json_value(&ctx->out, sync_str_lit(":"));
-        ctx->out.comma = 0;
-
-        if (child == NULL || nodes[i + 1].type != SYNC_JSON_OBJECT) {
-            sync_json_copy(&ctx->out, ctx->json, i + 1);
-            wrote = 1;
-            continue;
-        }
-
-        sync_json_open(&ctx->out, '{');
-
-        if (sync_map_collect(ctx, child, i + 1)) {
-            sync_json_close(&ctx->out, '}');
-            wrote = 1;
-
-        } else {
-            sync_map_back(ctx, mark, comma);
-        }
-    }
-
-    return wrote;
-}
-
-
-/* Which namespaces of "x-ext" the scope spreads. */
-
-static void
-sync_map_ext(sync_map_ctx_t *ctx, const sync_map_frame_t *frame,
-    sync_map_ext_t *ext)
-{
-    uint32_t                 i, n, node;
-    const sync_json_t       *json;
-    const sync_map_scope_t  *scope;
-
-    json = ctx->json;
-    scope = frame->scope;
-    node = frame->slots[scope->spread_slot];
-
-    if (json->nodes[node].type != SYNC_JSON_OBJECT) {
-        return;
-    }
-
-    sync_map_charge(ctx, json->nodes[node].len);
-
-    if (scope->spread_all) {
-        for (i = sync_json_first(json, node);
-             i != SYNC_JSON_NONE && ext->count < SYNC_MAP_SPREAD_MAX;
-             i = sync_json_after(json, node, i))
-        {
-            if (json->nodes[i + 1].type == SYNC_JSON_OBJECT) {
-                ext->nodes[ext->count++] = i + 1;
-            }
-        }
-
-        return;
-    }
-
-    for (i = 0; i < scope->nspread; i++) {
-        n = sync_json_member(json, node, scope->spread[i]);
-
-        if (n != SYNC_JSON_NONE && json->nodes[n].type == SYNC_JSON_OBJECT) {
-            ext->nodes[ext->count++] = n;
-        }
-    }
-}
-
-
-/*
- * Writes the members of x-ext that no rule of this object owns; of two
- * namespaces with the same member the first wins.
- */
-
-static int
-sync_map_spread(sync_map_ctx_t *ctx, const sync_map_target_t *target,
-    const sync_map_ext_t *ext)
-{
-    int                 wrote;
-    uint32_t            i, k, node;
-    const sync_json_t  *json;
-
-    json = ctx->json;
-    wrote = 0;
-
-    for (i = 0; i < ext->count; i++) {
-        node = ext->nodes[i];
-
-        sync_map_charge(ctx, json->nodes[node].len);
-
-        for (k = sync_json_first(json, node);
-             k != SYNC_JSON_NONE && !ctx->spent;
-             k = sync_json_after(json, node, k))
-        {
-            if (sync_map_index_node(&target->index, json, k)
-                    != SYNC_MAP_NO_SLOT
-                || (i && sync_map_spread_before(ctx, ext, i, k)))
-            {
-                continue;
-            }
-
-            sync_json_copy(&ctx->out, json, k);
-            ctx->out.comma = 0;
-            sync_json_value(&ctx->out, sync_str_lit(":"));
-            ctx->out.comma = 0;
-            sync_json_copy(&ctx->out, json, k + 1);
-
-            wrote = 1;
-        }
-    }
-
-    return wrote;
-}
-
-
-static int
-sync_map_spread_before(sync_map_ctx_t *ctx, const sync_map_ext_t *ext,
-    uint32_t i, uint32_t key)
-{
-    uint32_t    k;
-    sync_str_t  name;
-
-    name = sync_json_unescape(ctx->json, key, ctx->arena);
-
-    if (name.data == NULL) {
-        ctx->nomem = 1;
-        return 1;
-    }
-
-    for (k = 0; k < i; k++) {
-        sync_map_charge(ctx, ctx->json->nodes[ext->nodes[k]].len);
-
-        if (sync_json_member(ctx->json, ext->nodes[k], name)
-            != SYNC_JSON_NONE)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -38,8 +38,10 @@ static sync_rc_t sync_map_x_ext_spread(sync_map_compile_t *c, uint32_t doc,
 
 
 static const char *const  sync_map_rule_names[] = {
-    "from", "to", "required", "default", "enum", "otherwise", "type", "concat",
-    "join", "each", "constant", "env", "update", "note", NULL
+    "from", "to", "required", "default", "enum", "otherwise", "lookup", "type",
+    "format", "parse", "offset", "at", "scale", "round", "trim", "case", "split",
+    "take", "concat", "join", "each", "constant", "env", "when", "update",
+    "note", NULL
 };
 
 static const char *const  sync_map_x_ext_names[] = {
@@ -205,7 +207,7 @@ static sync_rc_t
 sync_map_gather_rule(sync_map_compile_t *c, uint32_t doc, uint32_t node,
     sync_map_gather_t *list, uint32_t *count)
 {
-    uint32_t            i, k, to;
+    uint32_t            i, k, to, replaced;
     sync_rc_t           rc;
     sync_str_t          s;
     const sync_json_t  *json;
@@ -230,6 +232,8 @@ sync_map_gather_rule(sync_map_compile_t *c, uint32_t doc, uint32_t node,
         return SYNC_FAULT;
     }
 
+    replaced = 0;
+
     for (i = 0; i < *count; i++) {
         rule = &list[i];
 
@@ -237,10 +241,27 @@ sync_map_gather_rule(sync_map_compile_t *c, uint32_t doc, uint32_t node,
             continue;
         }
 
-        if (rule->doc == doc) {
-            return sync_map_refuse(c, doc, to, "conflict", "two rules write "
-                                   "the same place; several sources of one "
-                                   "are a list in \"from\"");
+        if (rule->doc == doc && !replaced) {
+
+            /* one after another, each but the last with a condition */
+
+            if (sync_json_member(json, rule->place.at[doc],
+                                 sync_str_lit("when"))
+                == SYNC_JSON_NONE)
+            {
+                return sync_map_refuse(c, doc, to, "conflict", "two rules "
+                                       "write the same place; several "
+                                       "sources of one are a list in "
+                                       "\"from\", and alternatives but the "
+                                       "last have \"when\"");
+            }
+
+            continue;
+        }
+
+        if (replaced) {
+            rule->dropped = 1;
+            continue;
         }
 
         /* two of "each" are merged, any other rule is replaced */
@@ -255,7 +276,10 @@ sync_map_gather_rule(sync_map_compile_t *c, uint32_t doc, uint32_t node,
 
         rule->place.at[doc] = node;
         rule->doc = doc;
+        replaced = 1;
+    }
 
+    if (replaced) {
         return SYNC_OK;
     }
 
@@ -335,6 +359,7 @@ sync_map_target(sync_map_compile_t *c, uint32_t doc, uint32_t to,
     uint32_t            i, k, n, count;
     sync_rc_t           rc;
     sync_str_t          names[SYNC_MAP_TREE_MAX];
+    sync_map_rule_t   **last;
     sync_map_target_t  *target;
 
     rc = sync_map_pointer(c, doc, to, names, &count);
@@ -389,14 +414,20 @@ sync_map_target(sync_map_compile_t *c, uint32_t doc, uint32_t to,
         }
     }
 
-    if (target->rule != NULL || target->count) {
+    if (target->count || (target->rule != NULL && i < count)) {
         return sync_map_refuse(c, doc, to, "conflict", "another rule writes "
                                "the same object as a whole or a part of it");
     }
 
-    target->rule = rule;
+    for (last = &target->rule; *last != NULL; last = &(*last)->next) {
+        /* alternatives */
+    }
 
-    if (rule->nfrom == 1 && rule->from[0].path == NULL && !rule->required
+    *last = rule;
+    target->quiet = SYNC_MAP_NO_SLOT;
+
+    if (last == &target->rule && rule->nfrom == 1
+        && rule->from[0].path == NULL && !rule->required
         && rule->missing.data == NULL && rule->kind != SYNC_MAP_CONCAT)
     {
         target->quiet = rule->from[0].slot;

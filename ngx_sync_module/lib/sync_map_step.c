@@ -5,14 +5,24 @@
 
 
 #include "sync_map_rules.h"
-#include "sync_date.h"
 
 
 static sync_rc_t sync_map_word(const sync_map_rule_t *rule,
     const sync_json_t *json, uint32_t n, sync_json_out_t *out,
     const char **what, const char **text);
+static sync_rc_t sync_map_number(const sync_map_rule_t *rule, sync_str_t s,
+    sync_arena_t *arena, sync_json_out_t *out, const char **what,
+    const char **text);
 static sync_rc_t sync_map_date(const sync_map_rule_t *rule,
-    const sync_json_t *json, uint32_t n, sync_json_out_t *out);
+    const sync_json_t *json, uint32_t n, sync_arena_t *arena,
+    sync_json_out_t *out);
+static sync_rc_t sync_map_date_read(const sync_map_shape_t *shape,
+    const sync_json_t *json, uint32_t n, sync_arena_t *arena,
+    sync_date_t *date);
+static sync_rc_t sync_map_date_sent(const sync_map_rule_t *rule, sync_str_t s,
+    const sync_date_t *date, sync_json_out_t *out);
+static sync_rc_t sync_map_date_write(const sync_map_rule_t *rule,
+    sync_date_t *date, sync_json_out_t *out);
 
 
 static const char *const  sync_map_type_text[] = {
@@ -27,15 +37,19 @@ static const char *const  sync_map_type_text[] = {
         "YYYY-MM-DDThh:mm:ssZ, or /Date(ms)/",
     "a date is expected: YYYY-MM-DD, a date-time, or /Date(ms)/",
     "a date-time with its offset is expected: "
-        "YYYY-MM-DDThh:mm:ssZ, or /Date(ms)/"
+        "YYYY-MM-DDThh:mm:ssZ, or /Date(ms)/",
+    "a date, or a date-time with its offset, is expected",
+    "a date, or a date-time with its offset, is expected",
+    "a date is expected, with its offset where that is written"
 };
 
 
 sync_rc_t
 sync_map_step(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
-    sync_json_out_t *out, const char **what, const char **text)
+    sync_arena_t *arena, sync_json_out_t *out, const char **what,
+    const char **text)
 {
-    int                      integer, string;
+    int                      string;
     sync_str_t               s;
     const sync_json_node_t  *node;
 
@@ -82,30 +96,54 @@ sync_map_step(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
     case SYNC_MAP_NUMBER:
     case SYNC_MAP_INTEGER:
     case SYNC_MAP_DECIMAL:
-        if (!sync_map_is_number(s, &integer)
-            || (rule->type == SYNC_MAP_INTEGER && !integer))
-        {
-            return SYNC_NO;
-        }
-
-        if (rule->type == SYNC_MAP_DECIMAL) {
-            sync_json_quote(out, s);
-
-        } else {
-            sync_json_value(out, s);
-        }
-
-        return SYNC_OK;
+        return sync_map_number(rule, s, arena, out, what, text);
 
     default:
         *what = "date";
 
-        if (!string) {
+        if (!string && (node->type != SYNC_JSON_NUMBER || rule->shape == NULL
+                        || rule->shape->parse == SYNC_MAP_PARSE_ANY))
+        {
             return SYNC_NO;
         }
 
-        return sync_map_date(rule, json, n, out);
+        return sync_map_date(rule, json, n, arena, out);
     }
+}
+
+
+static sync_rc_t
+sync_map_number(const sync_map_rule_t *rule, sync_str_t s,
+    sync_arena_t *arena, sync_json_out_t *out, const char **what,
+    const char **text)
+{
+    int        integer;
+    sync_rc_t  rc;
+
+    if (!sync_map_is_number(s, &integer)
+        || (rule->type == SYNC_MAP_INTEGER && !integer))
+    {
+        return SYNC_NO;
+    }
+
+    if (rule->shape != NULL && rule->shape->scale >= 0) {
+        *what = "decimal";
+
+        rc = sync_decimal_round(s, (unsigned) rule->shape->scale,
+                                rule->shape->round, arena, &s, text);
+        if (rc != SYNC_OK) {
+            return rc;
+        }
+    }
+
+    if (rule->type == SYNC_MAP_DECIMAL) {
+        sync_json_quote(out, s);
+
+    } else {
+        sync_json_value(out, s);
+    }
+
+    return SYNC_OK;
 }
 
 
@@ -132,7 +170,7 @@ sync_map_word(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
         return SYNC_OK;
     }
 
-    *what = "enum";
+    *what = rule->lookup ? NULL : "enum";
     *text = "the value is none of the words that the map knows";
 
     return SYNC_NO;
@@ -141,36 +179,163 @@ sync_map_word(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
 
 static sync_rc_t
 sync_map_date(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
-    sync_json_out_t *out)
+    sync_arena_t *arena, sync_json_out_t *out)
 {
-    int                zone;
-    sync_str_t         s, text;
-    sync_date_t        date;
-    unsigned char      buf[SYNC_DATE_LEN];
-    sync_date_form_e   form;
+    sync_rc_t                rc;
+    sync_str_t               s;
+    sync_date_t              date;
+    const sync_map_shape_t  *shape;
+
+    shape = rule->shape;
+
+    if (shape == NULL) {
+        s = sync_json_slice(json, n);
+
+        if (sync_date_parse(s, &date) != SYNC_OK) {
+            return SYNC_NO;
+        }
+
+        if (sync_map_date_sent(rule, s, &date, out) == SYNC_OK) {
+            return SYNC_OK;
+        }
+
+        return sync_map_date_write(rule, &date, out);
+    }
+
+    rc = sync_map_date_read(shape, json, n, arena, &date);
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    if (date.form == SYNC_DATE_LOCAL && shape->local) {
+        date.form = SYNC_DATE_TIME;
+        date.offset = shape->offset;
+        date.ms -= date.offset * 60000LL;
+    }
+
+    if (shape->moved && date.form != SYNC_DATE) {
+
+        if (date.form == SYNC_DATE_LOCAL) {
+            return SYNC_NO;
+        }
+
+        date.form = SYNC_DATE_TIME;
+        date.offset = shape->at;
+    }
+
+    return sync_map_date_write(rule, &date, out);
+}
+
+
+static sync_rc_t
+sync_map_date_read(const sync_map_shape_t *shape, const sync_json_t *json,
+    uint32_t n, sync_arena_t *arena, sync_date_t *date)
+{
+    sync_str_t  s;
 
     s = sync_json_slice(json, n);
 
-    if (sync_date_parse(s, &date) != SYNC_OK) {
-        return SYNC_NO;
+    switch (shape->parse) {
+
+    case SYNC_MAP_PARSE_EPOCH:
+    case SYNC_MAP_PARSE_EPOCH_MS:
+        return sync_date_epoch(s, shape->parse == SYNC_MAP_PARSE_EPOCH_MS,
+                               date);
+
+    case SYNC_MAP_PARSE_FORM:
+        if (json->nodes[n].flags & SYNC_JSON_ESCAPED) {
+            s = sync_json_unescape(json, n, arena);
+
+            if (s.data == NULL) {
+                return SYNC_FAULT;
+            }
+        }
+
+        return sync_date_read(shape->form, s, date);
+
+    default:
+        return sync_date_parse(s, date);
+    }
+}
+
+
+/* What is written already as it should be passes with its digits as sent. */
+
+static sync_rc_t
+sync_map_date_sent(const sync_map_rule_t *rule, sync_str_t s,
+    const sync_date_t *date, sync_json_out_t *out)
+{
+    if ((rule->type == SYNC_MAP_DATE && date->form == SYNC_DATE)
+        || (rule->type == SYNC_MAP_DATE_TIME && date->form == SYNC_DATE_TIME
+            && s.data[10] == 'T'
+            && (s.data[s.len - 1] == 'Z' || s.data[s.len - 3] == ':')))
+    {
+        sync_json_quote(out, s);
+        return SYNC_OK;
     }
 
-    zone = date.form != SYNC_DATE && date.form != SYNC_DATE_LOCAL;
+    return SYNC_NO;
+}
+
+
+static sync_rc_t
+sync_map_date_write(const sync_map_rule_t *rule, sync_date_t *date,
+    sync_json_out_t *out)
+{
+    int            zone;
+    int64_t        ms;
+    sync_str_t     text;
+    unsigned char  buf[2 * SYNC_DATE_PATTERN];
+
+    zone = date->form != SYNC_DATE && date->form != SYNC_DATE_LOCAL;
+    text.data = buf;
 
     switch (rule->type) {
 
     case SYNC_MAP_DATE:
-        form = SYNC_DATE;
-
-        if (date.form == SYNC_DATE) {
-            sync_json_quote(out, s);
-            return SYNC_OK;
-        }
-
+        text.len = sync_date_format(date, SYNC_DATE, buf);
         break;
 
-    case SYNC_MAP_DATE_TIME:
-        form = SYNC_DATE_TIME;
+    case SYNC_MAP_ODATA_DATE:
+        if (date->form == SYNC_DATE_ODATA_OFFSET
+            || date->form == SYNC_DATE_TIME)
+        {
+            /* Edm.DateTime is a time without a zone: the sender's own */
+
+            date->ms += date->offset * 60000LL;
+        }
+
+        text.len = sync_date_format(date, SYNC_DATE_ODATA, buf);
+        break;
+
+    case SYNC_MAP_FORMAT:
+        if (!zone && sync_date_zoned(rule->shape->format)) {
+            return SYNC_NO;
+        }
+
+        text.len = sync_date_write(rule->shape->format, date, buf);
+
+        /* what stands between quotes may need an escape */
+
+        sync_json_string(out, text);
+        return SYNC_OK;
+
+    case SYNC_MAP_EPOCH:
+    case SYNC_MAP_EPOCH_MS:
+        if (date->form == SYNC_DATE_LOCAL) {
+            return SYNC_NO;
+        }
+
+        ms = date->ms;
+
+        if (rule->type == SYNC_MAP_EPOCH) {
+            ms = ms / 1000 - (ms % 1000 < 0);
+        }
+
+        sync_json_integer(out, ms);
+        return SYNC_OK;
+
+    default:
 
         /* a local time has no instant: none is invented */
 
@@ -178,38 +343,10 @@ sync_map_date(const sync_map_rule_t *rule, const sync_json_t *json, uint32_t n,
             return SYNC_NO;
         }
 
-        if (date.form == SYNC_DATE_TIME && s.data[10] == 'T'
-            && (s.data[s.len - 1] == 'Z' || s.data[s.len - 3] == ':'))
-        {
-            sync_json_quote(out, s);
-            return SYNC_OK;
-        }
-
-        break;
-
-    case SYNC_MAP_ODATA_DATE:
-        form = SYNC_DATE_ODATA;
-
-        if (date.form == SYNC_DATE_ODATA_OFFSET
-            || date.form == SYNC_DATE_TIME)
-        {
-            /* Edm.DateTime is a time without a zone: the sender's own */
-
-            date.ms += date.offset * 60000LL;
-        }
-
-        break;
-
-    default:
-        form = SYNC_DATE_ODATA_OFFSET;
-
-        if (!zone) {
-            return SYNC_NO;
-        }
+        text.len = sync_date_format(date, rule->type == SYNC_MAP_DATE_TIME
+                                          ? SYNC_DATE_TIME
+                                          : SYNC_DATE_ODATA_OFFSET, buf);
     }
-
-    text.data = buf;
-    text.len = sync_date_format(&date, form, buf);
 
     sync_json_quote(out, text);
 

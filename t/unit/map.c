@@ -5,21 +5,8 @@
  */
 
 
-#include "sync_map.h"
+#include "map.h"
 #include "sync_fields.h"
-#include "tap.h"
-
-
-/* What a rule, alone in "write", makes of a payload; want NULL: a fault. */
-
-typedef struct {
-    const char  *rule;
-    const char  *in;
-    const char  *want;
-    const char  *what;
-    const char  *pointer;
-    int          update;
-} map_row_t;
 
 
 static const map_row_t  rows[] = {
@@ -283,16 +270,6 @@ static const map_row_t  rows[] = {
 };
 
 
-/* Maps that are refused. */
-
-typedef struct {
-    const char  *map;
-    const char  *what;
-    const char  *pointer;
-    const char  *says;               /* part of the sentence */
-} map_bad_t;
-
-
 static const map_bad_t  bad[] = {
     { "{", "syntax", NULL, NULL },
     { "[]", "type", "", "object" },
@@ -417,10 +394,7 @@ static const map_bad_t  bad[] = {
 
 /* Other maps for "extends". */
 
-static const struct {
-    const char  *name;
-    const char  *map;
-} library[] = {
+static const map_file_t  files[] = {
     { "base.json",
       "{'enums':{'s':{'N':'new','D':'done'}},"
       "'write':{'x-ext':{'collect':'base'},'rules':["
@@ -436,38 +410,6 @@ static const struct {
     { "pool.json", "{'extends':'loop.json'}" },
     { "broken.json", "{'read':{'rules':[{'from':'$.a','ot':'/b'}]}}" }
 };
-
-
-static sync_arena_t  *arena;
-
-
-/* Test texts have ' for " so that they can be read; \' stays an apostrophe. */
-
-static sync_str_t
-quoted(const char *text)
-{
-    size_t      i, k;
-    sync_str_t  s;
-
-    s.len = strlen(text);
-    s.data = sync_alloc(arena, s.len + 1);
-
-    for (i = 0, k = 0; i < s.len; i++) {
-
-        if (text[i] == '\\' && text[i + 1] == '\'') {
-            s.data[k++] = '\'';
-            i++;
-
-        } else {
-            s.data[k++] = text[i] == '\'' ? '"' : text[i];
-        }
-    }
-
-    s.len = k;
-    s.data[k] = '\0';
-
-    return s;
-}
 
 
 /* Takes the white space between tokens out. */
@@ -518,176 +460,6 @@ file(const char *name)
     }
 
     return s;
-}
-
-
-static sync_rc_t
-load(sync_map_loader_t *loader, sync_str_t name, sync_arena_t *a,
-    sync_str_t *text, sync_error_t *err)
-{
-    size_t  i;
-
-    (void) loader;
-    (void) a;
-
-    for (i = 0; i < sizeof(library) / sizeof(library[0]); i++) {
-        if (sync_str_is(name, library[i].name)) {
-            *text = quoted(library[i].map);
-            return SYNC_OK;
-        }
-    }
-
-    return sync_refuse(err, "missing", SYNC_NOWHERE, "no such map");
-}
-
-
-static sync_map_loader_t  loader = { load, NULL };
-
-
-static sync_map_t *
-compile(sync_str_t text)
-{
-    sync_map_t    *map;
-    sync_error_t   err;
-
-    memset(&err, 0, sizeof(sync_error_t));
-
-    if (sync_map_compile(&map, arena, text, &loader, &err) != SYNC_OK) {
-        diag("%s at %.*s: %s", err.what, (int) err.pointer.len,
-             err.pointer.len ? (char *) err.pointer.data : "", err.text);
-        return NULL;
-    }
-
-    return map;
-}
-
-
-static sync_rc_t
-run(sync_map_t *map, sync_map_section_e section, sync_str_t in, int update,
-    sync_str_t *out, sync_faults_t *faults)
-{
-    sync_str_t      env[SYNC_MAP_ENV_N];
-    sync_json_t     json;
-    sync_map_run_t  how;
-
-    memset(env, 0, sizeof(env));
-    env[SYNC_MAP_ENV_SOURCE] = sync_str_lit("sf\"1");
-
-    memset(&how, 0, sizeof(sync_map_run_t));
-    how.env = env;
-    how.update = update ? 1 : 0;
-
-    *out = sync_str_null;
-    sync_faults_init(faults, arena);
-
-    if (map == NULL
-        || sync_json_parse(&json, arena, in, NULL, NULL) != SYNC_OK)
-    {
-        return SYNC_FAULT;
-    }
-
-    return sync_map_run(map, section, &json, 0, &how, arena, out, faults);
-}
-
-
-static sync_str_t
-one_rule(const char *rule)
-{
-    char        text[4096];
-
-    snprintf(text, sizeof(text), "{'write':{'rules':[%s]}}", rule);
-
-    return quoted(text);
-}
-
-
-static void
-test_rows(void)
-{
-    size_t            i;
-    sync_rc_t         rc;
-    sync_str_t        out;
-    sync_map_t       *map;
-    sync_error_t      err;
-    sync_faults_t     faults;
-    const map_row_t  *row;
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        row = &rows[i];
-
-        if (row->what != NULL && strcmp(row->what, "compile") == 0) {
-            is_int(sync_map_compile(&map, arena, one_rule(row->rule), NULL,
-                                    &err), SYNC_NO, "refused: %s", row->rule);
-            continue;
-        }
-
-        map = compile(one_rule(row->rule));
-        rc = run(map, SYNC_MAP_WRITE, quoted(row->in), row->update, &out,
-                 &faults);
-
-        if (row->want != NULL) {
-            is_str(out, (char *) quoted(row->want).data, "%s of %s%s",
-                   row->rule, row->in, row->update ? ", update" : "");
-            continue;
-        }
-
-        if (!ok(rc == SYNC_NO && faults.count == 1
-                && strcmp(faults.list[0].what, row->what) == 0
-                && sync_str_is(faults.list[0].pointer, row->pointer),
-                "%s of %s: %s at %s", row->rule, row->in, row->what,
-                row->pointer)
-            && faults.count)
-        {
-            diag("%s at %.*s", faults.list[0].what,
-                 (int) faults.list[0].pointer.len,
-                 (char *) faults.list[0].pointer.data);
-        }
-    }
-}
-
-
-static void
-test_bad(void)
-{
-    size_t            i;
-    sync_rc_t         rc;
-    sync_map_t       *map;
-    sync_error_t      err;
-    const map_bad_t  *row;
-
-    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        row = &bad[i];
-
-        memset(&err, 0, sizeof(sync_error_t));
-        err.what = "";
-
-        rc = sync_map_compile(&map, arena, quoted(row->map), &loader, &err);
-
-        if (!ok(rc == SYNC_NO && strcmp(err.what, row->what) == 0
-                && (row->pointer == NULL
-                    || sync_str_is(err.pointer, row->pointer))
-                && (row->says == NULL || strstr(err.text, row->says) != NULL),
-                "refused with %s: %s", row->what, row->map))
-        {
-            diag("%d %s at %.*s: %s", rc, err.what, (int) err.pointer.len,
-                 err.pointer.len ? (char *) err.pointer.data : "", err.text);
-        }
-    }
-
-    is_int(sync_map_compile(&map, arena, quoted("{'extends':'base.json'}"),
-                            NULL, &err), SYNC_NO, "no loader, no extends");
-}
-
-
-static void
-gives(const char *map, sync_map_section_e section, const char *in, int update,
-    const char *want, const char *name)
-{
-    sync_str_t     out;
-    sync_faults_t  faults;
-
-    run(compile(quoted(map)), section, quoted(in), update, &out, &faults);
-    is_str(out, (char *) quoted(want).data, "%s", name);
 }
 
 
@@ -785,6 +557,12 @@ test_sections(void)
 static void
 test_extends(void)
 {
+    sync_map_t    *map;
+    sync_error_t   err;
+
+    is_int(sync_map_compile(&map, arena, quoted("{'extends':'base.json'}"),
+                            NULL, &err), SYNC_NO, "no loader, no extends");
+
     gives("{'extends':'base.json','write':{"
           "'without':['/currency'],'rules':["
           "{'from':'$.number','to':'/number','type':'string'},"
@@ -1055,8 +833,11 @@ main(void)
 {
     arena = sync_arena_create(65536);
 
-    test_rows();
-    test_bad();
+    library = files;
+    library_size = sizeof(files) / sizeof(files[0]);
+
+    test_rows(rows, sizeof(rows) / sizeof(rows[0]));
+    test_bad(bad, sizeof(bad) / sizeof(bad[0]));
     test_sections();
     test_extends();
     test_bounds();
