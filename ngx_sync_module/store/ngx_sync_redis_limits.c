@@ -16,8 +16,6 @@ static ngx_sync_result_e ngx_sync_redis_limit_parse(ngx_sync_op_t *op,
     ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
 static ngx_int_t ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
     sync_gcra_state_t *state);
-static ngx_int_t ngx_sync_redis_limit_number(ngx_sync_redis_reply_t *value,
-    int64_t *n);
 static ngx_sync_result_e ngx_sync_redis_lease_parse(ngx_sync_op_t *op,
     ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
 static ngx_str_t ngx_sync_redis_limit_tag(u_char *buf, ngx_str_t *group);
@@ -28,6 +26,7 @@ static void ngx_sync_redis_lease_keys(ngx_sync_redis_args_t *a,
 
 
 #define NGX_SYNC_REDIS_TAG_LEN  (2 + 8)
+#define NGX_SYNC_REDIS_TAT_LEN  16
 
 /* The longest group fits into the buffer of the arguments. */
 
@@ -112,10 +111,15 @@ ngx_sync_redis_limit_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
     l = w->params;
 
     if (reply->type != NGX_SYNC_REDIS_ARRAY
-        || reply->n < 3 + l->n
-        || ngx_sync_redis_limit_number(&reply->elts[1], &sec) != NGX_OK
-        || ngx_sync_redis_limit_number(&reply->elts[2], &us) != NGX_OK)
+        || reply->n < 3 + l->n)
     {
+        return NGX_SYNC_STORE_DOWN;
+    }
+
+    sec = ngx_atoof(reply->elts[1].str.data, reply->elts[1].str.len);
+    us = ngx_atoof(reply->elts[2].str.data, reply->elts[2].str.len);
+
+    if (sec == NGX_ERROR || us == NGX_ERROR) {
         return NGX_SYNC_STORE_DOWN;
     }
 
@@ -177,15 +181,13 @@ ngx_sync_redis_limit_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
 }
 
 
-/* "TAT:PART", or nothing. */
+/* TAT and part, or nothing: see the script. */
 
 static ngx_int_t
 ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
     sync_gcra_state_t *state)
 {
-    u_char                  *p;
-    int64_t                  part;
-    ngx_sync_redis_reply_t   half;
+    ngx_int_t  part;
 
     ngx_memzero(state, sizeof(sync_gcra_state_t));
 
@@ -193,50 +195,20 @@ ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
         return NGX_OK;
     }
 
-    p = ngx_strlchr(value->str.data, value->str.data + value->str.len, ':');
-    if (p == NULL) {
+    if (value->str.len <= NGX_SYNC_REDIS_TAT_LEN) {
         return NGX_ERROR;
     }
 
-    half = *value;
-    half.str.len = p - value->str.data;
+    state->tat = ngx_atoof(value->str.data, NGX_SYNC_REDIS_TAT_LEN);
 
-    if (ngx_sync_redis_limit_number(&half, &state->tat) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    part = ngx_atoof(value->str.data + NGX_SYNC_REDIS_TAT_LEN,
+                     value->str.len - NGX_SYNC_REDIS_TAT_LEN);
 
-    half.str.data = p + 1;
-    half.str.len = value->str.len - half.str.len - 1;
-
-    if (ngx_sync_redis_limit_number(&half, &part) != NGX_OK
-        || part < 0
-        || part > UINT32_MAX)
-    {
+    if (state->tat == NGX_ERROR || part == NGX_ERROR || part > UINT32_MAX) {
         return NGX_ERROR;
     }
 
     state->part = (uint32_t) part;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_sync_redis_limit_number(ngx_sync_redis_reply_t *value, int64_t *n)
-{
-    size_t  minus;
-
-    minus = value->str.len && value->str.data[0] == '-';
-
-    *n = ngx_atoof(value->str.data + minus, value->str.len - minus);
-
-    if (*n == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    if (minus) {
-        *n = - *n;
-    }
 
     return NGX_OK;
 }

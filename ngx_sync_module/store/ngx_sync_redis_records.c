@@ -91,7 +91,7 @@ ngx_sync_redis_claim(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_sync_redis_add(&a, c->owner, NGX_SYNC_OWNER_LEN);
     ngx_sync_redis_add(&a, c->print, NGX_SYNC_PRINT_LEN);
     ngx_sync_redis_add_number(&a, ngx_max(c->lease, 1));
-    ngx_sync_redis_add_number(&a, c->retention);
+    ngx_sync_redis_add_number(&a, ngx_max(c->retention, ngx_max(c->lease, 1)));
     ngx_sync_redis_add_number(&a, (c->max_keys + share - 1) / share);
     ngx_sync_redis_add_number(&a, (c->max_bytes + share - 1) / share);
 

@@ -34,60 +34,62 @@
 
 
 #define NGX_SYNC_LUA_CLOCK                                                    \
-    "local t = redis.call('TIME')\n"                                          \
+    "local call, sub, num = redis.call, string.sub, tonumber\n"               \
+    "local t = call('TIME')\n"                                                \
     "local us = t[1] * 1000000 + t[2]\n"                                      \
     "local now = math.floor(us / 1000)\n"
 
 
 /*
- * The record that stands: KEYS[1], or KEYS[5], under the previous secret.
- * header() puts one together from its changed fields.
+ * The record that stands: KEYS[1], or KEYS[5], under the previous secret.  One
+ * that is past its retention Redis does not show.  Digits are kept as they
+ * come, to print them is dear: stamp are 16 of microseconds, ms 13.
  */
 
 #define NGX_SYNC_LUA_RECORD                                                   \
-    NGX_SYNC_LUA_CLOCK                                                        \
-    "local sub, num = string.sub, tonumber\n"                                 \
-    "local function find()\n"                                                 \
-    "    for i = 1, 5, 4 do\n"                                                \
-    "        local v = KEYS[i] and redis.call('GET', KEYS[i])\n"              \
-    "        if v then\n"                                                     \
-    "            if #v < 138 or sub(v, 1, 1) ~= '1' then\n"                   \
-    "                error('not a record of this version')\n"                 \
-    "            end\n"                                                       \
-    "            if num(sub(v, 59, 71)) > now then return KEYS[i], v end\n"   \
-    "        end\n"                                                           \
-    "    end\n"                                                               \
+    "local call, sub, num = redis.call, string.sub, tonumber\n"               \
+    "local t = call('TIME')\n"                                                \
+    "local stamp = t[1] .. string.format('%06d', t[2])\n"                     \
+    "local ms = sub(stamp, 1, 13)\n"                                          \
+    "local now = num(ms)\n"                                                   \
+    "local key = KEYS[1]\n"                                                   \
+    "local v = call('GET', key)\n"                                            \
+    "if not v and KEYS[5] then\n"                                             \
+    "    key = KEYS[5]\n"                                                     \
+    "    v = call('GET', key)\n"                                              \
     "end\n"                                                                   \
-    "local function ms(n) return string.format('%013.0f', n) end\n"
+    "if v and (#v < 138 or string.byte(v) ~= 49) then\n"                      \
+    "    error('not a record of this version')\n"                             \
+    "end\n"
 
 
 /*
  * The account of a tenant: when each of its keys ends, and the bytes each
  * keeps, with their sum under ''.  What has ended is taken off by who comes
- * next.
+ * next.  Both take the name of the record; they stand where they are needed,
+ * for most tenants have no caps.
  */
 
-#define NGX_SYNC_LUA_ACCOUNT                                                  \
+#define NGX_SYNC_LUA_FORGET                                                   \
     "local function forget(name)\n"                                           \
-    "    local n = redis.call('HGET', KEYS[4], name)\n"                       \
-    "    redis.call('ZREM', KEYS[3], name)\n"                                 \
+    "    local n = call('HGET', KEYS[4], name)\n"                             \
+    "    call('ZREM', KEYS[3], name)\n"                                       \
     "    if n then\n"                                                         \
-    "        redis.call('HDEL', KEYS[4], name)\n"                             \
-    "        if n ~= '0' then\n"                                              \
-    "            redis.call('HINCRBY', KEYS[4], '', '-' .. n)\n"              \
-    "        end\n"                                                           \
+    "        call('HDEL', KEYS[4], name)\n"                                   \
+    "        if n ~= '0' then call('HINCRBY', KEYS[4], '', '-' .. n) end\n"   \
     "    end\n"                                                               \
-    "end\n"                                                                   \
+    "end\n"
+
+#define NGX_SYNC_LUA_KEEP                                                     \
     "local function keep(name, bytes, expires)\n"                             \
-    "    local n = redis.call('HGET', KEYS[4], name) or 0\n"                  \
-    "    redis.call('ZADD', KEYS[3], string.format('%.0f', expires), name)\n" \
-    "    redis.call('HSET', KEYS[4], name, string.format('%.0f', bytes))\n"   \
-    "    redis.call('HINCRBY', KEYS[4], '',\n"                                \
-    "               string.format('%.0f', bytes - n))\n"                      \
+    "    local n = call('HGET', KEYS[4], name) or 0\n"                        \
+    "    call('ZADD', KEYS[3], string.format('%.0f', expires), name)\n"       \
+    "    call('HSET', KEYS[4], name, string.format('%.0f', bytes))\n"         \
+    "    call('HINCRBY', KEYS[4], '', string.format('%.0f', bytes - n))\n"    \
     "    local ttl = expires - now\n"                                         \
     "    for i = 3, 4 do\n"                                                   \
-    "        if redis.call('PTTL', KEYS[i]) < ttl then\n"                     \
-    "            redis.call('PEXPIRE', KEYS[i], ttl)\n"                       \
+    "        if call('PTTL', KEYS[i]) < ttl then\n"                           \
+    "            call('PEXPIRE', KEYS[i], ttl)\n"                             \
     "        end\n"                                                           \
     "    end\n"                                                               \
     "end\n"
@@ -98,32 +100,33 @@
 
 static const char  ngx_sync_lua_claim[] =
     NGX_SYNC_LUA_RECORD
-    NGX_SYNC_LUA_ACCOUNT
-    "local key, v = find()\n"
     "if v then return { now, 0, v } end\n"
     "if ARGV[7] == '1' then return { now, 3 } end\n"
-    "local lease, retention = num(ARGV[3]), num(ARGV[4])\n"
+    "key = KEYS[1]\n"
     "local keys, bytes = num(ARGV[5]), num(ARGV[6])\n"
-    "local capped = keys > 0 or bytes > 0\n"
-    "if capped then\n"
-    "    local over = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf',\n"
-    "                            string.format('%.0f', now), 'LIMIT', 0, 64)\n"
+    "local expires, cap = now + num(ARGV[4]), '000000000000000'\n"
+    "local capped = '0'\n"
+    "if keys > 0 or bytes > 0 then\n"
+    NGX_SYNC_LUA_FORGET
+    "    capped, cap = '1', string.format('%015.0f', bytes)\n"
+    "    local over = call('ZRANGEBYSCORE', KEYS[3], '-inf', ms,\n"
+    "                      'LIMIT', 0, 64)\n"
     "    for i = 1, #over do forget(over[i]) end\n"
-    "    if keys > 0 and redis.call('ZCARD', KEYS[3]) >= keys then\n"
+    "    if keys > 0 and call('ZCARD', KEYS[3]) >= keys then\n"
     "        return { now, 2 }\n"
     "    end\n"
-    "    if bytes > 0 and num(redis.call('HGET', KEYS[4], '') or 0) >= bytes\n"
-    "    then\n"
+    "    if bytes > 0 and num(call('HGET', KEYS[4], '') or 0) >= bytes then\n"
     "        return { now, 2 }\n"
     "    end\n"
     "end\n"
-    "if retention < lease then retention = lease end\n"
-    "v = '1P' .. (capped and '1' or '0')\n"
-    "    .. string.format('%016.0f', us) .. ms(now) .. ms(now)\n"
-    "    .. ms(now + lease) .. ms(now + retention)\n"
-    "    .. string.format('%015.0f', bytes) .. '0000' .. ARGV[1] .. ARGV[2]\n"
-    "redis.call('SET', KEYS[1], v, 'PX', retention)\n"
-    "if capped then keep(sub(KEYS[1], -64), 0, now + retention) end\n"
+    "v = '1P' .. capped .. stamp .. ms .. ms\n"
+    "    .. string.format('%013.0f%013.0f', now + num(ARGV[3]), expires)\n"
+    "    .. cap .. '0000' .. ARGV[1] .. ARGV[2]\n"
+    "call('SET', key, v, 'PX', ARGV[4])\n"
+    "if capped == '1' then\n"
+    NGX_SYNC_LUA_KEEP
+    "    keep(sub(key, -64), 0, expires)\n"
+    "end\n"
     "return { now, 1, v }\n";
 
 
@@ -131,8 +134,6 @@ static const char  ngx_sync_lua_claim[] =
 
 static const char  ngx_sync_lua_extend[] =
     NGX_SYNC_LUA_RECORD
-    NGX_SYNC_LUA_ACCOUNT
-    "local key, v = find()\n"
     "if not v or sub(v, 2, 2) ~= 'P' or num(sub(v, 46, 58)) <= now\n"
     "   or sub(v, 91, 106) ~= ARGV[1] or num(sub(v, 4, 19)) ~= num(ARGV[2])\n"
     "then\n"
@@ -143,19 +144,17 @@ static const char  ngx_sync_lua_extend[] =
     "local n, note = num(sub(v, 87, 90)), ARGV[4]\n"
     "local rest = sub(v, 139 + n)\n"
     "if note == '' then note = sub(v, 139, 138 + n) end\n"
-    "redis.call('PEXPIRE', key, expires - now)\n"
-    "redis.call('SET', key, sub(v, 1, 45) .. ms(till) .. ms(expires)\n"
-    "           .. sub(v, 72, 86) .. string.format('%04d', #note)\n"
-    "           .. sub(v, 91, 138) .. note .. rest, 'PX', expires - now)\n"
-    "if #note > 0 then\n"
-    "    redis.call('ZADD', KEYS[2], string.format('%.0f', till),\n"
-    "               sub(key, -64))\n"
-    "    if redis.call('PTTL', KEYS[2]) < expires - now then\n"
-    "        redis.call('PEXPIRE', KEYS[2], expires - now)\n"
-    "    end\n"
-    "end\n"
+    "local name = sub(key, -64)\n"
+    "local ttl = string.format('%.0f', expires - now)\n"
+    "till = string.format('%013.0f', till)\n"
+    "call('PEXPIRE', note ~= '' and KEYS[2] or key, ttl)\n"
+    "call('SET', key, sub(v, 1, 45) .. till\n"
+    "     .. string.format('%013.0f%s%04d', expires, sub(v, 72, 86), #note)\n"
+    "     .. sub(v, 91, 138) .. note .. rest, 'PX', ttl)\n"
+    "if note ~= '' then call('ZADD', KEYS[2], till, name) end\n"
     "if sub(v, 3, 3) == '1' then\n"
-    "    keep(sub(key, -64), #note + #rest, expires)\n"
+    NGX_SYNC_LUA_KEEP
+    "    keep(name, #note + #rest, expires)\n"
     "end\n"
     "return { now, 1 }\n";
 
@@ -166,8 +165,6 @@ static const char  ngx_sync_lua_extend[] =
 
 static const char  ngx_sync_lua_settle[] =
     NGX_SYNC_LUA_RECORD
-    NGX_SYNC_LUA_ACCOUNT
-    "local key, v = find()\n"
     "if not v then return { now, 0 } end\n"
     "if sub(v, 91, 106) ~= ARGV[1] or num(sub(v, 4, 19)) ~= num(ARGV[2]) then\n"
     "    return { now, 0, v }\n"
@@ -176,42 +173,44 @@ static const char  ngx_sync_lua_settle[] =
     "if was ~= 'P' and was ~= 'U' then return { now, 1, was } end\n"
     "local state, answer, trimmed = ARGV[3], ARGV[5], ARGV[6]\n"
     "if state == 'T' and trimmed ~= '' then answer = trimmed end\n"
-    "local n = num(sub(v, 87, 90))\n"
-    "local note = sub(v, 139, 138 + n)\n"
-    "local max, fits = num(sub(v, 72, 86)), ARGV[7] ~= '1'\n"
-    "if fits and max > 0 then\n"
-    "    local sum = num(redis.call('HGET', KEYS[4], '') or 0)\n"
-    "    fits = sum - (#v - 138 - n) + #answer <= max\n"
+    "local n, name = num(sub(v, 87, 90)), sub(key, -64)\n"
+    "local capped, fits = sub(v, 3, 3) == '1', ARGV[7] ~= '1'\n"
+    "if capped and fits then\n"
+    "    local max = num(sub(v, 72, 86))\n"
+    "    local sum = num(call('HGET', KEYS[4], '') or 0)\n"
+    "    fits = max == 0 or sum - (#v - 138 - n) + #answer <= max\n"
     "end\n"
-    "local expires = num(sub(v, 59, 71))\n"
-    "if num(ARGV[4]) > 0 then expires = now + num(ARGV[4]) end\n"
-    "local function write(answer)\n"
-    "    return redis.pcall('SET', key, '1' .. state .. sub(v, 3, 32)\n"
-    "                       .. ms(now) .. sub(v, 46, 58) .. ms(expires)\n"
-    "                       .. sub(v, 72, 138) .. note .. answer,\n"
-    "                       'PX', expires - now)\n"
+    "local ttl, expires = ARGV[4], sub(v, 59, 71)\n"
+    "if ttl ~= '0' then\n"
+    "    expires = string.format('%013.0f', now + num(ttl))\n"
+    "else\n"
+    "    ttl = math.max(num(expires) - now, 1)\n"
     "end\n"
+    "local head = sub(v, 3, 32) .. ms .. sub(v, 46, 58) .. expires\n"
+    "             .. sub(v, 72, 138 + n)\n"
     "local said = { err = 'OOM' }\n"
-    "if fits then said = write(answer) end\n"
+    "if fits then\n"
+    "    said = redis.pcall('SET', key, '1' .. state .. head .. answer,\n"
+    "                       'PX', ttl)\n"
+    "end\n"
     "if said.err then\n"
     "    if not string.find(said.err, 'OOM', 1, true) then return said end\n"
     "    if state == 'Q' then return { now, 2 } end\n"
     "    if state == 'C' then state = 'T' end\n"
     "    answer = trimmed\n"
-    "    redis.call('PEXPIRE', key, expires - now)\n"
-    "    said = write(answer)\n"
-    "    if said.err then return said end\n"
+    "    call('PEXPIRE', key, ttl)\n"
+    "    call('SET', key, '1' .. state .. head .. answer, 'PX', ttl)\n"
     "end\n"
     "if n > 0 then\n"
     "    if state == 'U' then\n"
-    "        redis.call('ZADD', KEYS[2], string.format('%.0f', now),\n"
-    "                   sub(key, -64))\n"
+    "        call('ZADD', KEYS[2], ms, name)\n"
     "    else\n"
-    "        redis.call('ZREM', KEYS[2], sub(key, -64))\n"
+    "        call('ZREM', KEYS[2], name)\n"
     "    end\n"
     "end\n"
-    "if sub(v, 3, 3) == '1' then\n"
-    "    keep(sub(key, -64), n + #answer, expires)\n"
+    "if capped then\n"
+    NGX_SYNC_LUA_KEEP
+    "    keep(name, n + #answer, num(expires))\n"
     "end\n"
     "return { now, 1, state }\n";
 
@@ -220,8 +219,6 @@ static const char  ngx_sync_lua_settle[] =
 
 static const char  ngx_sync_lua_release[] =
     NGX_SYNC_LUA_RECORD
-    NGX_SYNC_LUA_ACCOUNT
-    "local key, v = find()\n"
     "if not v then return { now, 1 } end\n"
     "local was, epoch = sub(v, 2, 2), num(ARGV[2])\n"
     "if was ~= 'P' and was ~= 'U' or sub(v, 91, 106) ~= ARGV[1]\n"
@@ -229,10 +226,12 @@ static const char  ngx_sync_lua_release[] =
     "then\n"
     "    return { now, 0, v }\n"
     "end\n"
-    "redis.call('DEL', key)\n"
-    "local name = sub(key, -64)\n"
-    "if num(sub(v, 87, 90)) > 0 then redis.call('ZREM', KEYS[2], name) end\n"
-    "if sub(v, 3, 3) == '1' then forget(name) end\n"
+    "call('DEL', key)\n"
+    "if num(sub(v, 87, 90)) > 0 then call('ZREM', KEYS[2], sub(key, -64)) end\n"
+    "if sub(v, 3, 3) == '1' then\n"
+    NGX_SYNC_LUA_FORGET
+    "    forget(sub(key, -64))\n"
+    "end\n"
     "return { now, 1 }\n";
 
 
@@ -240,27 +239,28 @@ static const char  ngx_sync_lua_release[] =
 
 static const char  ngx_sync_lua_resolve[] =
     NGX_SYNC_LUA_RECORD
-    NGX_SYNC_LUA_ACCOUNT
-    "local key, v = find()\n"
     "if not v then return { now, 2 } end\n"
     "local was = sub(v, 2, 2)\n"
     "if was ~= 'U' and (was ~= 'P' or num(sub(v, 46, 58)) > now) then\n"
     "    return { now, 0, v }\n"
     "end\n"
     "local epoch, till = num(sub(v, 4, 19)) + 1, now + num(ARGV[2])\n"
-    "local expires = num(sub(v, 59, 71))\n"
-    "if epoch < us then epoch = us end\n"
-    "if expires < till then expires = till end\n"
+    "local expires, name = num(sub(v, 59, 71)), sub(key, -64)\n"
+    "epoch = math.max(epoch, num(stamp))\n"
+    "expires = math.max(expires, till)\n"
     "v = '1P' .. sub(v, 3, 3) .. string.format('%016.0f', epoch)\n"
-    "    .. sub(v, 20, 32) .. ms(now) .. ms(till) .. ms(expires)\n"
+    "    .. sub(v, 20, 32) .. ms\n"
+    "    .. string.format('%013.0f%013.0f', till, expires)\n"
     "    .. sub(v, 72, 90) .. ARGV[1] .. sub(v, 107)\n"
-    "redis.call('PEXPIRE', key, expires - now)\n"
-    "redis.call('SET', key, v, 'PX', expires - now)\n"
+    "call('PEXPIRE', key, expires - now)\n"
+    "call('SET', key, v, 'PX', expires - now)\n"
     "if num(sub(v, 87, 90)) > 0 then\n"
-    "    redis.call('ZADD', KEYS[2], string.format('%.0f', till),\n"
-    "               sub(key, -64))\n"
+    "    call('ZADD', KEYS[2], string.format('%.0f', till), name)\n"
     "end\n"
-    "if sub(v, 3, 3) == '1' then keep(sub(key, -64), #v - 138, expires) end\n"
+    "if sub(v, 3, 3) == '1' then\n"
+    NGX_SYNC_LUA_KEEP
+    "    keep(name, #v - 138, expires)\n"
+    "end\n"
     "return { now, 1, v }\n";
 
 
@@ -268,7 +268,6 @@ static const char  ngx_sync_lua_resolve[] =
 
 static const char  ngx_sync_lua_look[] =
     NGX_SYNC_LUA_RECORD
-    "local key, v = find()\n"
     "if not v then return { now, 0 } end\n"
     "return { now, 1, v }\n";
 
@@ -304,38 +303,35 @@ static const char  ngx_sync_lua_due[] =
 
 
 /*
- * Limits.  A bucket is TAT:PART and a count END:TAKEN, as sync_gcra has them;
- * a difference of times is microseconds and count-ths of one, so that no
- * product is needed and nothing leaves the 53 bits of a number.  state() is
- * what sync_gcra_take() begins with.
+ * Limits.  A state is 16 digits of microseconds and a number: the TAT and its
+ * part, or the end of a window and what was taken, as sync_gcra has them.  A
+ * difference of times is microseconds and count-ths of one, so that no product
+ * is needed and nothing leaves the 53 bits of a number.
  */
 
 #define NGX_SYNC_LUA_LIMIT                                                    \
     NGX_SYNC_LUA_CLOCK                                                        \
     "local floor, format = math.floor, string.format\n"                       \
-    "local function pair(v)\n"                                                \
-    "    if not v then return 0, 0 end\n"                                     \
-    "    local a, b = string.match(v, '^(%-?%d+):(%d+)$')\n"                  \
-    "    if not a then error('not a limit') end\n"                            \
-    "    return tonumber(a), tonumber(b)\n"                                   \
-    "end\n"                                                                   \
-    "local function state(v, window, count, span, spart)\n"                   \
-    "    local tat, part = pair(v)\n"                                         \
-    "    if window > 0 then\n"                                                \
-    "        if tat <= us then tat, part = us + window, 0 end\n"              \
-    "        if tat - us > window then tat = us + window end\n"               \
-    "        if part > count then part = count end\n"                         \
-    "        return tat, part\n"                                              \
-    "    end\n"                                                               \
-    "    tat = tat + floor(part / count)\n"                                   \
-    "    part = part % count\n"                                               \
-    "    if tat < us then return us, 0 end\n"                                 \
-    "    if tat - us > span then return us + span, spart end\n"               \
-    "    return tat, part\n"                                                  \
-    "end\n"                                                                   \
     "local function put(key, tat, part)\n"                                    \
-    "    redis.call('SET', key, format('%.0f:%.0f', tat, part),\n"            \
-    "               'PX', floor((tat - us) / 1000) + 1)\n"                    \
+    "    call('SET', key, format('%016.0f%.0f', tat, part),\n"                \
+    "         'PX', floor((tat - us) / 1000) + 1)\n"                          \
+    "end\n"
+
+/* What sync_gcra_take() begins with: tat and part of v. */
+
+#define NGX_SYNC_LUA_STATE                                                    \
+    "local tat, part = us, 0\n"                                               \
+    "if v then tat, part = num(sub(v, 1, 16)), num(sub(v, 17)) end\n"         \
+    "if window > 0 then\n"                                                    \
+    "    if tat <= us then tat, part = us + window, 0 end\n"                  \
+    "    if tat - us > window then tat = us + window end\n"                   \
+    "    if part > count then part = count end\n"                             \
+    "else\n"                                                                  \
+    "    if part >= count then\n"                                             \
+    "        tat, part = tat + floor(part / count), part % count\n"           \
+    "    end\n"                                                               \
+    "    if tat < us then tat, part = us, 0 end\n"                            \
+    "    if tat - us > span then tat, part = us + span, spart end\n"          \
     "end\n"
 
 
@@ -345,32 +341,33 @@ static const char  ngx_sync_lua_due[] =
 
 static const char  ngx_sync_lua_limit_take[] =
     NGX_SYNC_LUA_LIMIT
-    "local out, new, ok = { 1, t[1], t[2] }, {}, 1\n"
+    "local out, tats, parts = { 1, t[1], t[2] }, {}, {}\n"
     "for i = 1, #KEYS do\n"
-    "    local a = i * 6 - 5\n"
-    "    local window, count = tonumber(ARGV[a]), tonumber(ARGV[a + 1])\n"
-    "    local want, wpart = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])\n"
-    "    local span, spart = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])\n"
-    "    local v = redis.call('GET', KEYS[i])\n"
-    "    local tat, part = state(v, window, count, span, spart)\n"
+    "    local a = i * 6\n"
+    "    local window, count = num(ARGV[a - 5]), num(ARGV[a - 4])\n"
+    "    local want, wpart = num(ARGV[a - 3]), num(ARGV[a - 2])\n"
+    "    local span, spart = num(ARGV[a - 1]), num(ARGV[a])\n"
+    "    local v = call('GET', KEYS[i])\n"
+    NGX_SYNC_LUA_STATE
     "    if window > 0 then\n"
     "        part = part + want\n"
-    "        if want < 0 or part > count then ok = 0 end\n"
+    "        if want < 0 or part > count then out[1] = 0 end\n"
     "    else\n"
     "        tat, part = tat + want, part + wpart\n"
     "        if part >= count then tat, part = tat + 1, part - count end\n"
     "        local ahead = tat - us\n"
     "        if want < 0 or ahead > span or ahead == span and part > spart\n"
     "        then\n"
-    "            ok = 0\n"
+    "            out[1] = 0\n"
     "        end\n"
     "    end\n"
     "    out[i + 3] = v\n"
-    "    if want > 0 or wpart > 0 then new[#new + 1] = { i, tat, part } end\n"
+    "    if want > 0 or wpart > 0 then tats[i], parts[i] = tat, part end\n"
     "end\n"
-    "out[1] = ok\n"
-    "if ok == 1 then\n"
-    "    for i = 1, #new do put(KEYS[new[i][1]], new[i][2], new[i][3]) end\n"
+    "if out[1] == 1 then\n"
+    "    for i = 1, #KEYS do\n"
+    "        if tats[i] then put(KEYS[i], tats[i], parts[i]) end\n"
+    "    end\n"
     "end\n"
     "return out\n";
 
@@ -379,27 +376,30 @@ static const char  ngx_sync_lua_limit_take[] =
 
 static const char  ngx_sync_lua_limit_refund[] =
     NGX_SYNC_LUA_LIMIT
-    "local new = {}\n"
+    "local tats, parts = {}, {}\n"
     "for i = 1, #KEYS do\n"
-    "    local a = i * 4 - 3\n"
-    "    local window, count = tonumber(ARGV[a]), tonumber(ARGV[a + 1])\n"
-    "    local want, wpart = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])\n"
-    "    local v = redis.call('GET', KEYS[i])\n"
+    "    local a = i * 4\n"
+    "    local window, count = num(ARGV[a - 3]), num(ARGV[a - 2])\n"
+    "    local want, wpart = num(ARGV[a - 1]), num(ARGV[a])\n"
+    "    local v = call('GET', KEYS[i])\n"
     "    if v then\n"
-    "        local tat, part = pair(v)\n"
+    "        local tat, part = num(sub(v, 1, 16)), num(sub(v, 17))\n"
     "        if window > 0 then\n"
     "            part = part > want and part - want or 0\n"
     "        else\n"
     "            tat, part = tat - want, part - wpart\n"
     "            if part < 0 then tat, part = tat - 1, part + count end\n"
     "        end\n"
-    "        new[#new + 1] = { i, tat, part }\n"
+    "        tats[i], parts[i] = tat, part\n"
     "    end\n"
     "end\n"
-    "for i = 1, #new do\n"
-    "    redis.call('PEXPIRE', KEYS[new[i][1]], 1)\n"
-    "    if new[i][2] >= us then put(KEYS[new[i][1]], new[i][2], new[i][3])\n"
-    "    else redis.call('DEL', KEYS[new[i][1]]) end\n"
+    "for i = 1, #KEYS do\n"
+    "    if tats[i] and tats[i] >= us then\n"
+    "        call('PEXPIRE', KEYS[i], 1)\n"
+    "        put(KEYS[i], tats[i], parts[i])\n"
+    "    elseif tats[i] then\n"
+    "        call('DEL', KEYS[i])\n"
+    "    end\n"
     "end\n"
     "return 1\n";
 
@@ -425,18 +425,18 @@ static const char  ngx_sync_lua_limit_refund[] =
 
 static const char  ngx_sync_lua_lease_take[] =
     NGX_SYNC_LUA_TOKENS
-    "local g = redis.call('GET', KEYS[2])\n"
+    "local g = call('GET', KEYS[2])\n"
     "if g then\n"
-    "    local till, tokens = pair(g)\n"
+    "    local till = num(sub(g, 1, 16))\n"
     "    if till <= now then return { 0 } end\n"
-    "    return { 1, tokens, till - now }\n"
+    "    return { 1, num(sub(g, 17)), till - now }\n"
     "end\n"
-    "local window, count = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
-    "local q, r = tonumber(ARGV[3]), tonumber(ARGV[4])\n"
-    "local span, spart = tonumber(ARGV[5]), tonumber(ARGV[6])\n"
-    "local n, lease = tonumber(ARGV[7]), tonumber(ARGV[8])\n"
-    "local tat, part = state(redis.call('GET', KEYS[1]), window, count, span,\n"
-    "                        spart)\n"
+    "local window, count = num(ARGV[1]), num(ARGV[2])\n"
+    "local q, r = num(ARGV[3]), num(ARGV[4])\n"
+    "local span, spart = num(ARGV[5]), num(ARGV[6])\n"
+    "local n, lease = num(ARGV[7]), num(ARGV[8])\n"
+    "local v = call('GET', KEYS[1])\n"
+    NGX_SYNC_LUA_STATE
     "if window > 0 then\n"
     "    if n > count - part then n = count - part end\n"
     "    part = part + n\n"
@@ -452,13 +452,14 @@ static const char  ngx_sync_lua_lease_take[] =
     "                 / (q + r / count)\n"
     "    if n > free + 1 then n = floor(free) + 1 end\n"
     "    while n > 0 and not fits(n) do n = n - 1 end\n"
-    "    local ok, a, b = fits(n)\n"
-    "    tat, part = a, b\n"
+    "    if n > 0 then\n"
+    "        local ok\n"
+    "        ok, tat, part = fits(n)\n"
+    "    end\n"
     "end\n"
     "if n < 1 then return { 0 } end\n"
     "put(KEYS[1], tat, part)\n"
-    "redis.call('SET', KEYS[2], format('%.0f:%.0f', now + lease, n),\n"
-    "           'PX', lease)\n"
+    "call('SET', KEYS[2], format('%016.0f%.0f', now + lease, n), 'PX', lease)\n"
     "return { 1, n, lease }\n";
 
 
@@ -467,25 +468,25 @@ static const char  ngx_sync_lua_lease_take[] =
 
 static const char  ngx_sync_lua_lease_return[] =
     NGX_SYNC_LUA_TOKENS
-    "local g = redis.call('GET', KEYS[2])\n"
+    "local g = call('GET', KEYS[2])\n"
     "if not g then return 0 end\n"
-    "local till, n = pair(g)\n"
-    "local window, count = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
-    "local v = redis.call('GET', KEYS[1])\n"
-    "local tat, part = pair(v)\n"
-    "redis.call('DEL', KEYS[2])\n"
+    "local till, n = num(sub(g, 1, 16)), num(sub(g, 17))\n"
+    "local window, count = num(ARGV[1]), num(ARGV[2])\n"
+    "local v = call('GET', KEYS[1])\n"
+    "local tat, part\n"
+    "if v then tat, part = num(sub(v, 1, 16)), num(sub(v, 17)) end\n"
+    "call('DEL', KEYS[2])\n"
     "if till <= now then return 0 end\n"
-    "if n > tonumber(ARGV[5]) then n = tonumber(ARGV[5]) end\n"
+    "if n > num(ARGV[5]) then n = num(ARGV[5]) end\n"
     "if not v then return 1 end\n"
     "if window > 0 then\n"
     "    part = part > n and part - n or 0\n"
     "else\n"
-    "    local a, b = worth(n, tonumber(ARGV[3]), tonumber(ARGV[4]), count)\n"
+    "    local a, b = worth(n, num(ARGV[3]), num(ARGV[4]), count)\n"
     "    tat, part = tat - a, part - b\n"
     "    if part < 0 then tat, part = tat - 1, part + count end\n"
     "end\n"
-    "if tat >= us then put(KEYS[1], tat, part)\n"
-    "else redis.call('DEL', KEYS[1]) end\n"
+    "if tat >= us then put(KEYS[1], tat, part) else call('DEL', KEYS[1]) end\n"
     "return 1\n";
 
 
