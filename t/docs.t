@@ -28,6 +28,7 @@ my %known = map { $_ => 1 } qw(xml soap csv form), 'json', 'sh', 'sh debug', 'te
 $stage->write('sync/login.jwks',
               Demo::Stage::slurp("$dir/library/jwks/acme.json"));
 $stage->write('sync/master.key', "0123456789abcdef0123456789abcdef\n");
+$stage->write('sync/redis.password', "secret\n");
 $stage->write('sync/debug.key', "0123456789abcdef0123456789abcdef\n");
 
 for my $file ("$root/README.md", sort glob "$root/docs/*.md") {
