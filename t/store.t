@@ -15,14 +15,17 @@ my @stores = (
     { name => 'default', conf => '' },
     { name => 'waiting', conf => 'sync_store test:delay=2ms timeout=2s;',
       again => 1 },
-    { name => 'redis', redis => 1, again => 1 },
+    { name => 'redis',   again => 1 },
+    { name => 'cluster', again => 1, places => 16 },
 );
+
+my $one = Test::Sync::Redis->start;
+my ($any) = Test::Sync::Redis->cluster(3);
 
 my ($t, $store);
 
-for (grep { $_->{redis} } @stores) {
-    $_->{conf} = 'sync_store ' . Test::Sync::Redis->start->url . ';';
-}
+$stores[-2]{conf} = 'sync_store ' . $one->url . ';';
+$stores[-1]{conf} = 'sync_store redis+cluster://127.0.0.1:' . $any->port . ';';
 
 $_->{server} = Test::Sync->new(workers => 2) for @stores;
 
@@ -374,15 +377,20 @@ sub resolving {
 }
 
 
+# all keys here are of one place, which has its share of a cap in a cluster
+
+sub cap { return $_[0] * ($store->{places} || 1) }
+
+
 sub caps {
-    my %t = (tenant => 'capped', max_keys => 3);
+    my %t = (tenant => 'capped', max_keys => cap(3));
 
     claimed("cap$_", %t) for 1 .. 3;
 
     says('FULL', 'no more live keys', 'claim', key => 'cap4', owner => 'a',
          print => 'p', %t);
     says('OK', 'for others there are', 'claim', key => 'cap4', owner => 'a',
-         print => 'p', tenant => 'other', max_keys => 3);
+         print => 'p', tenant => 'other', max_keys => cap(3));
     says('BUSY', 'what is live answers as ever', 'claim', key => 'cap3',
          owner => 'x', print => 'p', %t);
 
@@ -395,7 +403,7 @@ sub caps {
 
     claimed('cap6', %t);
 
-    %t = (tenant => 'bytes', max_bytes => 5000);
+    %t = (tenant => 'bytes', max_bytes => cap(5000));
 
     %k = claimed('b1', %t);
 
@@ -420,7 +428,7 @@ sub caps {
 
     # what goes no longer counts, while another key keeps the account
 
-    %t = (tenant => 'gone', max_bytes => 5000);
+    %t = (tenant => 'gone', max_bytes => cap(5000));
 
     claimed('b5', %t);
 
@@ -435,7 +443,7 @@ sub caps {
 
     my $long = 'x' x 100;
 
-    %t = (tenant => $long, max_keys => 1);
+    %t = (tenant => $long, max_keys => cap(1));
     claimed('l1', %t);
     says('FULL', 'a long tenant id', 'claim', key => 'l2', owner => 'a',
          print => 'p', %t);
@@ -496,9 +504,9 @@ sub retention {
 # nobody asks for the key: due() visits it, and so does a worker by itself
 
 sub sweeper {
-    claimed('sweep1', lease => 20, tenant => 'swept', max_keys => 2);
+    claimed('sweep1', lease => 20, tenant => 'swept', max_keys => cap(2));
 
-    my %k = claimed('sweep2', tenant => 'swept', max_keys => 2);
+    my %k = claimed('sweep2', tenant => 'swept', max_keys => cap(2));
     op('settle', %k, outcome => 'C', retention => 20);
 
     # looking at it would do it as well: the time of the change tells who did
@@ -513,7 +521,7 @@ sub sweeper {
 
     ok($t->wait_for(sub {
         return op('claim', key => 'sweep3', owner => 'a', print => 'p',
-                  tenant => 'swept', max_keys => 2)->{result} eq 'OK';
+                  tenant => 'swept', max_keys => cap(2))->{result} eq 'OK';
     }, 3), 'what is past its retention makes room');
 }
 
