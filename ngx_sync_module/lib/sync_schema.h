@@ -101,5 +101,34 @@ sync_rc_t sync_schema_validate(const sync_schema_t *schema,
     const sync_json_t *json, uint32_t node, sync_arena_t *arena,
     uint64_t *work, sync_faults_t *faults, sync_error_t *err);
 
+/*
+ * The same for a payload of an update (RFC 7396): what is absent stays as it
+ * is, so nothing is required of an object, and null clears a member, unless it
+ * is required.  Items of arrays are whole again.  "oneOf" is content with more
+ * than one; "not" and "if" judge what is there.
+ */
+sync_rc_t sync_schema_validate_update(const sync_schema_t *schema,
+    const sync_json_t *json, uint32_t node, sync_arena_t *arena,
+    uint64_t *work, sync_faults_t *faults, sync_error_t *err);
+
+
+/*
+ * A keyword of one's own ("x-owner") wherever the subschema of an attribute
+ * has it: the attribute as a pattern (sync_edit.h), and the keyword's value.
+ * Found by way of "properties", "items", "$ref" and "allOf".
+ */
+
+#define SYNC_SCHEMA_MARKS  1024
+
+typedef struct {
+    sync_str_t          pattern;         /* in the arena */
+    const sync_json_t  *json;            /* of the schema */
+    uint32_t            value;
+} sync_schema_mark_t;
+
+/* OK and a list, maybe empty; NO: more than SYNC_SCHEMA_MARKS; FAULT. */
+sync_rc_t sync_schema_marks(const sync_schema_t *schema, sync_str_t keyword,
+    sync_arena_t *arena, sync_schema_mark_t **list, uint32_t *count);
+
 
 #endif /* SYNC_SCHEMA_H_INCLUDED_ */

@@ -8,6 +8,8 @@
 #include "sync_value.h"
 
 
+static int sync_schema_cleared(sync_schema_run_t *run,
+    const sync_schema_frame_t *f, const sync_schema_op_t *op);
 static int sync_schema_member(sync_schema_run_t *run,
     const sync_schema_frame_t *f, const sync_schema_op_t *op, uint32_t key,
     int *known);
@@ -87,12 +89,16 @@ sync_schema_each(sync_schema_run_t *run, const sync_schema_frame_t *f,
     const sync_schema_op_t *op)
 {
     int                        good, listed;
+    unsigned                   update;
     uint32_t                   i, place;
     const sync_schema_node_t  *node;
     const sync_json_node_t    *nodes;
 
     nodes = run->json->nodes;
     good = 1;
+
+    update = run->update;
+    run->update = 0;
 
     for (i = f->at + 1, place = 0; i < nodes[f->at].next;
          i = nodes[i].next, place++)
@@ -118,6 +124,8 @@ sync_schema_each(sync_schema_run_t *run, const sync_schema_frame_t *f,
         }
     }
 
+    run->update = update;
+
     return good;
 }
 
@@ -139,8 +147,8 @@ sync_schema_some(sync_schema_run_t *run, const sync_schema_frame_t *f,
     for (i = f->at + 1, place = 0; i < nodes[f->at].next;
          i = nodes[i].next, place++)
     {
-        if (sync_schema_quietly(run, op->u.contains.node, i, f, op->keyword,
-                                SYNC_SCHEMA_UNSEEN))
+        if (sync_schema_whole(run, op->u.contains.node, i, f, op->keyword,
+                              SYNC_SCHEMA_UNSEEN))
         {
             n++;
 
@@ -197,6 +205,10 @@ sync_schema_required(sync_schema_run_t *run, const sync_schema_frame_t *f,
         }
     }
 
+    if (run->update) {
+        return sync_schema_cleared(run, f, op);
+    }
+
     if (found >= op->u.names.count) {
         return 1;
     }
@@ -228,6 +240,39 @@ sync_schema_required(sync_schema_run_t *run, const sync_schema_frame_t *f,
     }
 
     return 0;
+}
+
+
+/* Of an update: what is required may be absent, and not null. */
+
+static int
+sync_schema_cleared(sync_schema_run_t *run, const sync_schema_frame_t *f,
+    const sync_schema_op_t *op)
+{
+    int                 good;
+    uint32_t            i;
+    const sync_json_t  *json;
+
+    json = run->json;
+    good = 1;
+
+    for (i = f->at + 1; i < json->nodes[f->at].next; i = json->nodes[i].next)
+    {
+        if (json->nodes[i + 1].type == SYNC_JSON_NULL
+            && sync_schema_name(&op->u.names, json, i))
+        {
+            good = 0;
+
+            if (!sync_schema_listing(run)) {
+                break;
+            }
+
+            sync_schema_list_fault(run, f, i + 1, sync_str_null, op->keyword,
+                                   "cannot be cleared", op->at + 1);
+        }
+    }
+
+    return good;
 }
 
 
@@ -295,6 +340,15 @@ sync_schema_member(sync_schema_run_t *run, const sync_schema_frame_t *f,
     }
 
     name = sync_schema_name(&m->names, run->json, key);
+
+    if (run->update && run->json->nodes[key + 1].type == SYNC_JSON_NULL) {
+
+        /* it clears the member, if there may be such a one */
+
+        *known = name != NULL || m->others == NULL
+                 || m->others->constant != 0;
+        return 1;
+    }
 
     if (name) {
         *known = 1;
@@ -396,7 +450,7 @@ sync_schema_dependents(sync_schema_run_t *run, const sync_schema_frame_t *f,
             good = 0;
         }
 
-        for (k = 0; k < name->count; k++) {
+        for (k = 0; k < name->count && !run->update; k++) {
 
             if (sync_schema_charge(run, json->nodes[f->at].len)) {
                 return 0;
@@ -439,6 +493,7 @@ sync_schema_rest(sync_schema_run_t *run, const sync_schema_frame_t *f,
     const sync_schema_op_t *op)
 {
     int                      good, members;
+    unsigned                 update;
     uint32_t                 i, place;
     const sync_json_node_t  *nodes;
 
@@ -446,11 +501,15 @@ sync_schema_rest(sync_schema_run_t *run, const sync_schema_frame_t *f,
     members = nodes[f->at].type == SYNC_JSON_OBJECT;
     good = 1;
 
+    update = run->update;
+    run->update = update && members;
+
     for (i = f->at + 1, place = 0; i < nodes[f->at].next;
          i = nodes[i].next, place++)
     {
         if (sync_schema_charge(run, 1)) {
-            return 0;
+            good = 0;
+            break;
         }
 
         if (run->bits[f->seen + place / 64] >> place % 64 & 1) {
@@ -469,6 +528,8 @@ sync_schema_rest(sync_schema_run_t *run, const sync_schema_frame_t *f,
             }
         }
     }
+
+    run->update = update;
 
     return good;
 }

@@ -12,6 +12,10 @@
 #include "sync_schema_run.h"
 
 
+static sync_rc_t sync_schema_start(const sync_schema_t *schema,
+    const sync_json_t *json, uint32_t node, sync_arena_t *arena,
+    uint64_t *work, unsigned update, sync_faults_t *faults,
+    sync_error_t *err);
 static int sync_schema_op(sync_schema_run_t *run,
     const sync_schema_frame_t *f, const sync_schema_op_t *op);
 static int sync_schema_dynamic(sync_schema_run_t *run,
@@ -49,6 +53,24 @@ sync_schema_validate(const sync_schema_t *schema, const sync_json_t *json,
     uint32_t node, sync_arena_t *arena, uint64_t *work,
     sync_faults_t *faults, sync_error_t *err)
 {
+    return sync_schema_start(schema, json, node, arena, work, 0, faults, err);
+}
+
+
+sync_rc_t
+sync_schema_validate_update(const sync_schema_t *schema,
+    const sync_json_t *json, uint32_t node, sync_arena_t *arena,
+    uint64_t *work, sync_faults_t *faults, sync_error_t *err)
+{
+    return sync_schema_start(schema, json, node, arena, work, 1, faults, err);
+}
+
+
+static sync_rc_t
+sync_schema_start(const sync_schema_t *schema, const sync_json_t *json,
+    uint32_t node, sync_arena_t *arena, uint64_t *work, unsigned update,
+    sync_faults_t *faults, sync_error_t *err)
+{
     int                valid;
     sync_schema_run_t  run;
 
@@ -59,6 +81,7 @@ sync_schema_validate(const sync_schema_t *schema, const sync_json_t *json,
     run.work = work;
     run.faults = faults;
     run.err = err;
+    run.update = update;
 
     valid = sync_schema_eval(&run, schema->root, node, NULL, "",
                              SYNC_SCHEMA_UNSEEN);
@@ -165,6 +188,25 @@ sync_schema_quietly(sync_schema_run_t *run, const sync_schema_node_t *node,
 }
 
 
+/* As quietly, of what is there: nothing is left open. */
+
+int
+sync_schema_whole(sync_schema_run_t *run, const sync_schema_node_t *node,
+    uint32_t at, const sync_schema_frame_t *up, const char *via, size_t seen)
+{
+    int       valid;
+    unsigned  update;
+
+    update = run->update;
+
+    run->update = 0;
+    valid = sync_schema_quietly(run, node, at, up, via, seen);
+    run->update = update;
+
+    return valid;
+}
+
+
 static int
 sync_schema_op(sync_schema_run_t *run, const sync_schema_frame_t *f,
     const sync_schema_op_t *op)
@@ -209,8 +251,8 @@ sync_schema_op(sync_schema_run_t *run, const sync_schema_frame_t *f,
         return sync_schema_cases(run, f, op);
 
     case SYNC_SCHEMA_NOT:
-        good = !sync_schema_quietly(run, op->u.node, at, f, op->keyword,
-                                    SYNC_SCHEMA_UNSEEN);
+        good = !sync_schema_whole(run, op->u.node, at, f, op->keyword,
+                                  SYNC_SCHEMA_UNSEEN);
         break;
 
     case SYNC_SCHEMA_TYPE:
@@ -256,7 +298,8 @@ sync_schema_op(sync_schema_run_t *run, const sync_schema_frame_t *f,
         break;
 
     case SYNC_SCHEMA_MIN_PROPERTIES:
-        good = v->type != SYNC_JSON_OBJECT || v->len >= op->u.n;
+        good = v->type != SYNC_JSON_OBJECT || v->len >= op->u.n
+               || run->update;
         break;
 
     case SYNC_SCHEMA_UNIQUE_ITEMS:
@@ -510,14 +553,14 @@ sync_schema_choice(sync_schema_run_t *run, const sync_schema_frame_t *f,
 
         n += (uint32_t) valid;
 
-        if (op->kind == SYNC_SCHEMA_ONE_OF ? n > 1
+        if (op->kind == SYNC_SCHEMA_ONE_OF ? n > 1 && !run->update
             : n > 0 && f->seen == SYNC_SCHEMA_UNSEEN)
         {
             break;
         }
     }
 
-    if (op->kind == SYNC_SCHEMA_ONE_OF ? n == 1 : n > 0) {
+    if (op->kind == SYNC_SCHEMA_ONE_OF && !run->update ? n == 1 : n > 0) {
         return 1;
     }
 
@@ -538,8 +581,8 @@ sync_schema_cases(sync_schema_run_t *run, const sync_schema_frame_t *f,
     own = f->seen == SYNC_SCHEMA_UNSEEN ? f->seen
                                         : sync_schema_push(run, f->at);
 
-    valid = sync_schema_quietly(run, op->u.branch.test, f->at, f,
-                                op->keyword, own);
+    valid = sync_schema_whole(run, op->u.branch.test, f->at, f, op->keyword,
+                              own);
 
     if (own != SYNC_SCHEMA_UNSEEN) {
         sync_schema_pop(run, own, f->seen, valid);

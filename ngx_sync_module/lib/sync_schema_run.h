@@ -36,6 +36,7 @@ typedef struct {
     sync_rc_t                   rc;      /* not OK: it is over */
     unsigned                    quiet;   /* above 0: faults are not listed */
     unsigned                    depth;
+    unsigned                    update;  /* what is absent stays as it is */
 
     uint64_t                   *bits;    /* a stack */
     size_t                      used;
@@ -54,6 +55,9 @@ int sync_schema_eval(sync_schema_run_t *run,
     const sync_schema_frame_t *up, const char *via, size_t seen);
 /* The same; what it finds wrong is not listed. */
 int sync_schema_quietly(sync_schema_run_t *run,
+    const sync_schema_node_t *node, uint32_t at,
+    const sync_schema_frame_t *up, const char *via, size_t seen);
+int sync_schema_whole(sync_schema_run_t *run,
     const sync_schema_node_t *node, uint32_t at,
     const sync_schema_frame_t *up, const char *via, size_t seen);
 int sync_schema_matches(sync_schema_run_t *run, uint32_t at,

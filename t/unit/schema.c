@@ -551,6 +551,88 @@ test_refusals(void)
 }
 
 
+/* Payloads of updates: RFC 7396. */
+
+static void
+test_updates(void)
+{
+    size_t          i;
+    uint64_t        work;
+    sync_json_t     json;
+    sync_error_t    err;
+    sync_schema_t  *schema;
+
+    static const struct {
+        const char  *text;
+        int          valid;
+    } cases[] = {
+        { "{}", 1 }, { "{\"a\":1}", 1 }, { "{\"a\":\"1\"}", 0 },
+        { "{\"b\":null}", 1 }, { "{\"a\":null}", 0 }, { "{\"z\":null}", 0 },
+        { "{\"z\":1}", 0 }, { "{\"c\":{}}", 1 }, { "{\"c\":{\"d\":null}}", 0 },
+        { "{\"c\":{\"e\":null}}", 1 }, { "{\"l\":[{}]}", 0 },
+        { "{\"l\":[{\"d\":1}]}", 1 }, { "{\"l\":[{\"d\":null}]}", 0 },
+        { "{\"l\":null}", 1 }, { "[]", 0 }, { "null", 0 },
+        { "{\"k\":1}", 0 }, { "{\"k\":1,\"b\":1}", 1 }
+    };
+
+    schema = compiled("{\"type\":\"object\",\"required\":[\"a\"],"
+        "\"minProperties\":3,\"dependentRequired\":{\"b\":[\"a\"]},"
+        "\"properties\":{\"a\":{\"type\":\"integer\"},"
+        "\"b\":{\"type\":\"integer\"},\"c\":{\"$ref\":\"#/$defs/c\"},"
+        "\"k\":true,\"l\":{\"items\":{\"$ref\":\"#/$defs/c\"}}},"
+        "\"additionalProperties\":false,"
+        "\"not\":{\"required\":[\"k\"],\"not\":{\"required\":[\"b\"]}},"
+        "\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"c\"]}],"
+        "\"$defs\":{\"c\":{\"required\":[\"d\"],\"properties\":{"
+        "\"d\":{\"type\":\"integer\"},\"e\":{\"const\":1}}}}}", 0);
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        work = WORK;
+        json = parsed(cases[i].text);
+
+        is_int(sync_schema_validate_update(schema, &json, 0, arena, &work,
+                                           NULL, &err),
+               cases[i].valid ? SYNC_OK : SYNC_NO, "an update %s",
+               cases[i].text);
+    }
+}
+
+
+static void
+test_marks(void)
+{
+    uint32_t             i, n;
+    sync_schema_mark_t  *marks;
+
+    static const struct {
+        const char  *pattern;
+        const char  *owner;
+    } want[] = {
+        { "/a~1b", "x" }, { "/items/*/price", "y" }, { "/bill/city", "z" },
+        { "/ship/city", "z" }, { "/parent/a~1b", "never" }
+    };
+
+    ok(sync_schema_marks(compiled(
+        "{\"x-owner\":\"root\",\"properties\":{"
+        "\"a/b\":{\"x-owner\":\"x\"},"
+        "\"items\":{\"items\":{\"allOf\":[{\"properties\":{"
+        "\"price\":{\"x-owner\":\"y\"}}}]}},"
+        "\"bill\":{\"$ref\":\"#/$defs/p\"},\"ship\":{\"$ref\":\"#/$defs/p\"},"
+        "\"parent\":{\"$ref\":\"#\"}},"
+        "\"$defs\":{\"p\":{\"properties\":{\"city\":{\"x-owner\":\"z\"},"
+        "\"of\":{\"$ref\":\"#/$defs/p\"}}}}}", 0), str("x-owner"), arena,
+        &marks, &n) == SYNC_OK, "marks of a schema that goes round");
+
+    is_int(n, 4, "each attribute once");
+
+    for (i = 0; i < n && i < 4; i++) {
+        is_str(marks[i].pattern, want[i].pattern, "its pattern");
+        is_str(sync_json_slice(marks[i].json, marks[i].value),
+               want[i].owner, "its owner");
+    }
+}
+
+
 static sync_rc_t
 vocabulary(void *data, sync_str_t uri, sync_arena_t *a, sync_str_t *text,
     sync_error_t *err)
@@ -714,6 +796,8 @@ main(void)
     test_files();
     test_refusals();
     test_vocabularies();
+    test_updates();
+    test_marks();
     test_bounds();
 
     sync_arena_destroy(arena);
