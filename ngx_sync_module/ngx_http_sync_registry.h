@@ -21,6 +21,7 @@
 #include "ngx_http_sync.h"
 #include "sync_jose.h"
 #include "sync_map.h"
+#include "sync_schema.h"
 
 
 /* Is there a `sync_tenants`?  While configuration is read, and after. */
@@ -86,6 +87,19 @@ sync_jwks_t *ngx_http_sync_tenant_keyset(ngx_http_sync_tenant_t *t, uint32_t i,
  */
 const sync_map_t *ngx_http_sync_tenant_map(ngx_http_sync_tenant_t *t,
     sync_str_t path);
+
+/*
+ * A schema of a source, by its library path as the document spells it; and the
+ * canonical one of an entity.  NULL: there is none.
+ */
+const sync_schema_t *ngx_http_sync_tenant_schema(ngx_http_sync_tenant_t *t,
+    sync_str_t path);
+const sync_schema_t *ngx_http_sync_tenant_canonical(ngx_http_sync_tenant_t *t,
+    sync_entity_e entity);
+
+/* The "x-owner"s of the canonical schema; their number. */
+uint32_t ngx_http_sync_tenant_owners(ngx_http_sync_tenant_t *t,
+    sync_entity_e entity, const sync_schema_mark_t **owners);
 
 
 /* For sync_status: what this worker knows. */

@@ -18,9 +18,6 @@ typedef struct {
 
 static sync_rc_t ngx_http_sync_map_base(sync_map_loader_t *loader,
     sync_str_t name, sync_arena_t *arena, sync_str_t *text, sync_error_t *err);
-static ngx_int_t ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
-    ngx_http_sync_file_t *f, ngx_str_t *text, ngx_http_sync_stamp_t *stamp,
-    char **error);
 
 
 #define NGX_HTTP_SYNC_SCRATCH  4096
@@ -355,14 +352,7 @@ ngx_http_sync_file_keep(ngx_http_sync_file_t *f, const sync_value_t *template)
 }
 
 
-/*
- * The content of a library file, by malloc.  Only who judges by it whether
- * the file has changed notes the stamp: a reader in between would hide the
- * change from the next scan.  NGX_OK, or NGX_DECLINED with an error by malloc
- * (NULL: no memory).
- */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
     ngx_http_sync_file_t *f, ngx_str_t *text, ngx_http_sync_stamp_t *stamp,
     char **error)
@@ -408,11 +398,16 @@ ngx_http_sync_file_free(ngx_http_sync_registry_t *reg, ngx_http_sync_file_t *f)
     ngx_http_sync_deps_clear(&f->bases);
     free(f->bases.elts);
 
+    ngx_http_sync_deps_clear(&f->schemas);
+    free(f->schemas.elts);
+
     ngx_http_sync_mapping_drop(f->map);
+    ngx_http_sync_schema_drop(f->schema);
     ngx_http_sync_keys_drop(f->keys);
     sync_value_free(f->template);
 
     free(f->map_error);
+    free(f->schema_error);
     free(f->keys_error);
     free(f);
 }

@@ -224,6 +224,11 @@ ngx_http_sync_slot_inherit(ngx_http_sync_registry_t *reg,
         t->nmaps++;
     }
 
+    if (ngx_http_sync_schemas_inherit(t, from, log) != NGX_OK) {
+        ngx_http_sync_tenant_drop(t);
+        return;
+    }
+
     error = NULL;
 
     if (ngx_http_sync_slot_take(reg, slot, t, log, &error) != NGX_OK) {
@@ -339,6 +344,9 @@ ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
     *tp = t;
 
     if (ngx_http_sync_load_maps(load, t, error) != NGX_OK
+        || ngx_http_sync_tenant_schemas(reg, t, &load->deps, load->log,
+                                        error)
+           != NGX_OK
         || ngx_http_sync_load_keys(load, t, arena, error) != NGX_OK)
     {
         goto done;
@@ -855,6 +863,8 @@ ngx_http_sync_tenant_drop(ngx_http_sync_tenant_t *t)
     for (i = 0; i < t->nmaps; i++) {
         ngx_http_sync_mapping_drop(t->maps[i].mapping);
     }
+
+    ngx_http_sync_schemas_drop(t);
 
     if (t->keys != NULL) {
         issuers = sync_doc_issuers(t->doc);

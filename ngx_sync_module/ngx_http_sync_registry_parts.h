@@ -14,6 +14,7 @@
 
 #include "ngx_http_sync_registry.h"
 #include "sync_crypto.h"
+#include "sync_schema.h"
 
 #include <dirent.h>
 
@@ -80,6 +81,14 @@ typedef struct {
     sync_jwks_t                *set;
 } ngx_http_sync_keys_t;
 
+typedef struct {
+    ngx_uint_t                  refs;
+    sync_arena_t               *arena;
+    sync_schema_t              *schema;
+    sync_schema_mark_t         *owners;  /* its "x-owner"s */
+    uint32_t                    nowners;
+} ngx_http_sync_schema_t;
+
 
 /*
  * A file of the library.  version rises when its content does change; the
@@ -112,6 +121,11 @@ struct ngx_http_sync_file_s {
     uint64_t                    map_version;     /* 0: not tried */
     char                       *map_error;
 
+    ngx_http_sync_schema_t     *schema;
+    ngx_http_sync_deps_t        schemas; /* that it refers to */
+    uint64_t                    schema_version;  /* 0: not tried */
+    char                       *schema_error;
+
     ngx_http_sync_keys_t       *keys;
     uint64_t                    keys_version;    /* 0: not tried */
     uint64_t                    keys_good;   /* version that was judged so */
@@ -139,6 +153,11 @@ typedef struct {
     ngx_http_sync_mapping_t    *mapping;
 } ngx_http_sync_named_map_t;
 
+typedef struct {
+    sync_str_t                  path;    /* likewise */
+    ngx_http_sync_schema_t     *schema;
+} ngx_http_sync_named_schema_t;
+
 
 struct ngx_http_sync_tenant_s {
     ngx_uint_t                    refs;
@@ -148,6 +167,9 @@ struct ngx_http_sync_tenant_s {
 
     ngx_http_sync_named_map_t    *maps;
     ngx_uint_t                    nmaps;
+    ngx_http_sync_named_schema_t *schemas;   /* of sources */
+    ngx_uint_t                    nschemas;
+    ngx_http_sync_schema_t       *canonical[SYNC_ENTITIES];  /* or NULL */
     ngx_http_sync_keys_t        **keys;  /* per issuer; NULL: not asked yet */
     ngx_http_sync_secret_file_t  *secrets;
 
@@ -313,6 +335,16 @@ const sync_value_t *ngx_http_sync_file_template(ngx_http_sync_file_t *f);
 void ngx_http_sync_file_keep(ngx_http_sync_file_t *f,
     const sync_value_t *template);
 
+/*
+ * The content of a library file, by malloc.  Only who judges by it whether
+ * the file has changed notes the stamp: a reader in between would hide the
+ * change from the next scan.  NGX_OK, or NGX_DECLINED with an error by malloc
+ * (NULL: no memory).
+ */
+ngx_int_t ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_file_t *f, ngx_str_t *text, ngx_http_sync_stamp_t *stamp,
+    char **error);
+
 void ngx_http_sync_file_free(ngx_http_sync_registry_t *reg,
     ngx_http_sync_file_t *f);
 
@@ -322,8 +354,26 @@ ngx_int_t ngx_http_sync_deps_add(ngx_http_sync_deps_t *deps,
 void ngx_http_sync_deps_clear(ngx_http_sync_deps_t *deps);
 ngx_uint_t ngx_http_sync_deps_changed(ngx_http_sync_deps_t *deps);
 
+void ngx_http_sync_schema_drop(ngx_http_sync_schema_t *s);
 void ngx_http_sync_mapping_drop(ngx_http_sync_mapping_t *m);
 void ngx_http_sync_keys_drop(ngx_http_sync_keys_t *k);
+
+
+/* schemas: ngx_http_sync_registry_schema.c */
+
+/*
+ * All schemas of a tenant, and the files they were made of into deps.  NGX_OK;
+ * NGX_DECLINED: *error, by malloc, NULL: no memory.
+ */
+ngx_int_t ngx_http_sync_tenant_schemas(ngx_http_sync_registry_t *reg,
+    ngx_http_sync_tenant_t *t, ngx_http_sync_deps_t *deps, ngx_log_t *log,
+    char **error);
+
+/* The same ones for a copy of the tenant.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_sync_schemas_inherit(ngx_http_sync_tenant_t *t,
+    ngx_http_sync_tenant_t *from, ngx_log_t *log);
+
+void ngx_http_sync_schemas_drop(ngx_http_sync_tenant_t *t);
 
 
 /* documents: ngx_http_sync_registry_load.c */

@@ -242,6 +242,7 @@ typedef struct {
     sync_doc_list_t    lists;            /* names that are always lists */
     sync_str_t         maps[SYNC_ENTITIES];  /* library paths, or empty: its
                                                 words are canonical */
+    sync_str_t         schemas[SYNC_ENTITIES];   /* library paths, or empty */
 } sync_doc_source_t;
 
 uint32_t sync_doc_sources(const sync_doc_t *doc);
@@ -355,6 +356,50 @@ sync_rc_t sync_doc_route_at(const sync_doc_t *doc, uint32_t i,
     sync_doc_route_t *route);
 sync_rc_t sync_doc_condition_at(const sync_doc_t *doc, uint32_t route,
     uint32_t i, sync_str_t *pointer, sync_doc_list_t *values);
+
+
+/* The version of an entity's canonical schema; 0: the document says none. */
+uint32_t sync_doc_schema_version(const sync_doc_t *doc, sync_entity_e entity);
+
+
+/*
+ * Patterns are RFC 6901 pointers in which "*" stands for every item of an
+ * array and every member of an object (sync_edit.h).
+ */
+
+/* Which sources write an attribute of a canonical entity. */
+
+typedef struct {
+    sync_entity_e      entity;
+    sync_str_t         pattern;
+    sync_doc_list_t    owners;           /* names of sources */
+} sync_doc_owner_t;
+
+uint32_t sync_doc_owners(const sync_doc_t *doc);
+sync_rc_t sync_doc_owner_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_owner_t *owner);
+
+
+/* What is hidden in an answer, in the words it goes out in. */
+
+typedef enum {
+    SYNC_MASK_STARS = 0,                 /* "***" */
+    SYNC_MASK_LAST4,                     /* "***3456", of eight or more */
+    SYNC_MASK_NULL,
+    SYNC_MASK_REMOVE
+} sync_doc_mask_e;
+
+typedef struct {
+    sync_str_t         pattern;
+    sync_str_t         scope;            /* who has it sees all; or empty */
+    sync_str_t         source;           /* of the client; empty: any */
+    sync_entity_e      entity;           /* SYNC_ENTITIES: any */
+    sync_doc_mask_e    as;
+} sync_doc_mask_t;
+
+uint32_t sync_doc_masks(const sync_doc_t *doc);
+sync_rc_t sync_doc_mask_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_mask_t *mask);
 
 
 /*

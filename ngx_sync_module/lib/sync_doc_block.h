@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   3
+#define SYNC_DOC_VERSION   4
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -51,6 +51,9 @@ struct sync_doc_s {
     sync_doc_ref_t  sources;             /* [0] is canonical */
     sync_doc_ref_t  connectors;
     sync_doc_ref_t  routes;
+    sync_doc_ref_t  owners;
+    sync_doc_ref_t  masks;
+    uint32_t        schemas[SYNC_ENTITIES];  /* versions; 0: not said */
 };
 
 
@@ -91,6 +94,7 @@ typedef struct {
     sync_doc_ref_t  media_types;
     sync_doc_ref_t  lists;
     sync_doc_ref_t  maps[SYNC_ENTITIES];
+    sync_doc_ref_t  schemas[SYNC_ENTITIES];
 } sync_doc_source_rec_t;
 
 typedef struct {
@@ -138,6 +142,21 @@ typedef struct {
     uint32_t        connector;
     sync_doc_ref_t  conditions;          /* sync_doc_pair_t */
 } sync_doc_route_rec_t;
+
+typedef struct {
+    sync_doc_ref_t  pattern;
+    sync_doc_ref_t  owners;              /* sync_doc_ref_t each */
+    uint32_t        entity;
+    uint32_t        unused;
+} sync_doc_owner_rec_t;
+
+typedef struct {
+    sync_doc_ref_t  pattern;
+    sync_doc_ref_t  scope;
+    sync_doc_ref_t  source;
+    uint32_t        entity;              /* SYNC_ENTITIES: any */
+    uint32_t        as;
+} sync_doc_mask_rec_t;
 
 
 static inline const void *

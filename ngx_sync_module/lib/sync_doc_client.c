@@ -190,11 +190,12 @@ static const sync_doc_member_t  sync_doc_source_table[] = {
 
     { "maps", SYNC_DOC_OBJECT, SYNC_DOC_REQUIRED, sync_doc_set_maps, 0, NULL },
 
+    { "schema", SYNC_DOC_ANY, 0, sync_doc_set_source_schema, 0, NULL },
+
     sync_doc_later("key"),
     sync_doc_later("split"),
     sync_doc_later("max"),
     sync_doc_later("ack"),
-    sync_doc_later("schema"),
 
     sync_doc_last
 };

@@ -127,8 +127,11 @@ static const sync_doc_member_t  sync_doc_table[] = {
     { "retention", SYNC_DOC_OBJECT, 0, sync_doc_set_object, 0,
       sync_doc_retention_table },
 
-    sync_doc_later("mask"),
-    sync_doc_later("ownership"),
+    { "schemas", SYNC_DOC_OBJECT, 0, sync_doc_set_schemas, 0, NULL },
+
+    { "ownership", SYNC_DOC_OBJECT, 0, sync_doc_set_ownership, 0, NULL },
+
+    { "mask", SYNC_DOC_ARRAY, 0, sync_doc_set_masks, 0, NULL },
 
     sync_doc_last
 };

@@ -255,6 +255,17 @@ sync_rc_t sync_doc_read_operation(sync_doc_compile_t *c,
     const sync_doc_connector_rec_t *connector, sync_doc_operation_rec_t *rec,
     int *post);
 
+/* In sync_doc_rules.c. */
+sync_rc_t sync_doc_set_schemas(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+sync_rc_t sync_doc_set_ownership(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+sync_rc_t sync_doc_set_masks(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+/* The schema of a source: rec is sync_doc_source_rec_t. */
+sync_rc_t sync_doc_set_source_schema(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+
 /* Room for n sources, the first written: canonical. */
 sync_rc_t sync_doc_canonical(sync_doc_compile_t *c, uint32_t n,
     sync_doc_ref_t *sources);

@@ -341,7 +341,69 @@ sync_doc_source_at(const sync_doc_t *doc, uint32_t i,
 
     for (k = 0; k < SYNC_ENTITIES; k++) {
         source->maps[k] = sync_doc_view(doc, rec->maps[k]);
+        source->schemas[k] = sync_doc_view(doc, rec->schemas[k]);
     }
+
+    return SYNC_OK;
+}
+
+
+uint32_t
+sync_doc_schema_version(const sync_doc_t *doc, sync_entity_e entity)
+{
+    return entity < SYNC_ENTITIES ? doc->schemas[entity] : 0;
+}
+
+
+uint32_t
+sync_doc_owners(const sync_doc_t *doc)
+{
+    return doc->owners.n;
+}
+
+
+sync_rc_t
+sync_doc_owner_at(const sync_doc_t *doc, uint32_t i, sync_doc_owner_t *owner)
+{
+    const sync_doc_owner_rec_t  *rec;
+
+    rec = sync_doc_at(doc, doc->owners, i, sync_doc_owner_rec_t);
+
+    if (rec == NULL) {
+        return SYNC_NO;
+    }
+
+    owner->entity = (sync_entity_e) rec->entity;
+    owner->pattern = sync_doc_view(doc, rec->pattern);
+    owner->owners = sync_doc_list(rec->owners);
+
+    return SYNC_OK;
+}
+
+
+uint32_t
+sync_doc_masks(const sync_doc_t *doc)
+{
+    return doc->masks.n;
+}
+
+
+sync_rc_t
+sync_doc_mask_at(const sync_doc_t *doc, uint32_t i, sync_doc_mask_t *mask)
+{
+    const sync_doc_mask_rec_t  *rec;
+
+    rec = sync_doc_at(doc, doc->masks, i, sync_doc_mask_rec_t);
+
+    if (rec == NULL) {
+        return SYNC_NO;
+    }
+
+    mask->pattern = sync_doc_view(doc, rec->pattern);
+    mask->scope = sync_doc_view(doc, rec->scope);
+    mask->source = sync_doc_view(doc, rec->source);
+    mask->entity = (sync_entity_e) rec->entity;
+    mask->as = (sync_doc_mask_e) rec->as;
 
     return SYNC_OK;
 }

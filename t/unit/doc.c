@@ -26,6 +26,7 @@ static void test_clients(const sync_doc_t *doc);
 static void test_formats(void);
 static void test_connectors(const sync_doc_t *doc);
 static void test_routes(const sync_doc_t *doc);
+static void test_rules(const sync_doc_t *doc);
 static void test_least(void);
 static void test_extends(void);
 static void test_text(void);
@@ -155,6 +156,7 @@ test_good(void)
         test_clients(doc);
         test_connectors(doc);
         test_routes(doc);
+        test_rules(doc);
     }
 
     free(moved.data);
@@ -442,6 +444,47 @@ route(const sync_doc_t *doc, const char *payload)
     }
 
     return sync_doc_route(doc, SYNC_ENTITY_SALES_ORDER, &json, 0);
+}
+
+
+static void
+test_rules(const sync_doc_t *doc)
+{
+    sync_doc_mask_t    mask;
+    sync_doc_owner_t   owner;
+    sync_doc_source_t  source;
+
+    is_int(sync_doc_schema_version(doc, SYNC_ENTITY_SALES_ORDER), 2,
+           "the version of a schema");
+    is_int(sync_doc_schema_version(doc, SYNC_ENTITY_INVOICE), 0,
+           "which need not be said");
+
+    is_int(sync_doc_owners(doc), 3, "owners");
+    ok(sync_doc_owner_at(doc, 1, &owner) == SYNC_OK
+       && owner.entity == SYNC_ENTITY_SALES_ORDER, "of an attribute");
+    is_str(owner.pattern, "/items/*/price", "by its pattern");
+    ok(sync_doc_has(doc, owner.owners, sync_str_lit("canonical"))
+       && sync_doc_has(doc, owner.owners, sync_str_lit("salesforce")),
+       "two of them");
+    ok(sync_doc_owner_at(doc, 2, &owner) == SYNC_OK
+       && owner.entity == SYNC_ENTITY_INVOICE, "of another entity");
+    is_int(sync_doc_owner_at(doc, 3, &owner), SYNC_NO, "and no more");
+
+    is_int(sync_doc_masks(doc), 2, "masks");
+    ok(sync_doc_mask_at(doc, 0, &mask) == SYNC_OK
+       && mask.as == SYNC_MASK_LAST4 && mask.entity == SYNC_ENTITIES
+       && mask.source.len == 0, "of all entities and sources");
+    is_str(mask.pattern, "/payment/iban", "a pattern");
+    is_str(mask.scope, "finance:read", "a scope");
+    ok(sync_doc_mask_at(doc, 1, &mask) == SYNC_OK
+       && mask.as == SYNC_MASK_STARS && mask.entity == SYNC_ENTITY_INVOICE
+       && mask.scope.len == 0, "of one entity");
+    is_str(mask.source, "salesforce", "and one source");
+    is_int(sync_doc_mask_at(doc, 2, &mask), SYNC_NO, "and no more");
+
+    ok(sync_doc_source_at(doc, 1, &source) == SYNC_OK
+       && source.schemas[SYNC_ENTITY_SALES_ORDER].len == 0,
+       "a source without a schema");
 }
 
 

@@ -87,6 +87,14 @@ static const char  good[] =
 "      \"us\" }, \"to\": \"netsuite\" },"
 "    { \"entity\": \"invoice\", \"to\": \"netsuite\" },"
 "    { \"entity\": \"sales_order\", \"to\": \"ecc\" } ],"
+"  \"schemas\": { \"sales_order\": 2 },"
+"  \"ownership\": { \"sales_order\": { \"/total\": \"salesforce\","
+"    \"/items/*/price\": [\"canonical\", \"salesforce\"] },"
+"    \"invoice\": { \"/paid\": \"canonical\" } },"
+"  \"mask\": [ { \"path\": \"/payment/iban\", \"unless_scope\":"
+"    \"finance:read\", \"as\": \"last4\" },"
+"    { \"path\": \"/x\", \"source\": \"salesforce\", \"entity\":"
+"    \"invoice\" } ],"
 "  \"retention\": { \"idempotency\": \"24h\" } }";
 
 

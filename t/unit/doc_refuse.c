@@ -117,8 +117,7 @@ static const char  whole[] =
  */
 
 static const broken_t  later[] = {
-    { "{}", "/mask", NULL, "\"mask\"" },
-    { "{\"mask\":null}", "/issuers/0/jwks", NULL, "fetching a key set" },
+    { "{}", "/issuers/0/jwks", NULL, "fetching a key set" },
     { "{\"issuers\":[{\"issuer\":\"https://acme.okta.example\",\"jwks\":"
       "\"jwks/acme.json\",\"audience\":[\"https://sync.example\"],"
       "\"client_claim\":\"azp\"}]}", "/sources/shopify/key", NULL,
@@ -190,8 +189,28 @@ static const broken_t  broken[] = {
     { "{\"zzz\":1}", "/zzz", "unknown-member",
       "unknown member \"zzz\"; known are tenant, id" },
     { "{\"a/b~c\":1}", "/a~1b~0c", "unknown-member", "unknown member" },
-    { "{\"ownership\":{}}", "/ownership", "not-supported",
-      "\"ownership\" is not supported by this version" },
+    { "{\"ownership\":{\"order\":{}}}", "/ownership/order",
+      "unknown-member", "unknown entity \"order\"" },
+    { "{\"ownership\":{\"sales_order\":{\"total\":\"salesforce\"}}}",
+      "/ownership/sales_order/total", "value",
+      "is not the path of an attribute" },
+    { "{\"ownership\":{\"sales_order\":{\"/total\":\"salesfroce\"}}}",
+      "/ownership/sales_order/~1total", "reference",
+      "did you mean \"salesforce\"?" },
+    { "{\"ownership\":{\"sales_order\":{\"/total\":[]}}}",
+      "/ownership/sales_order/~1total", "value", "is empty" },
+    { "{\"mask\":[{\"as\":\"stars\"}]}", "/mask/0", "missing-member",
+      "\"path\"" },
+    { "{\"mask\":[{\"path\":\"iban\"}]}", "/mask/0/path", "value",
+      "is not the path of an attribute" },
+    { "{\"mask\":[{\"path\":\"/iban\",\"as\":\"star\"}]}", "/mask/0/as",
+      "value", "did you mean \"stars\"?" },
+    { "{\"mask\":[{\"path\":\"/iban\",\"source\":\"shop\"}]}",
+      "/mask/0/source", "reference", "no source \"shop\"" },
+    { "{\"schemas\":{\"sales_order\":0}}", "/schemas/sales_order", "value",
+      "is not a version" },
+    { "{\"schemas\":{\"sales_order\":\"1\"}}", "/schemas/sales_order",
+      "value", "is not a version" },
     { "{\"residency\":\"e u\"}", "/residency", "value", "is not a name" },
     { "{\"ids\":\"prefix\"}", "/ids", "value", "did you mean \"prefixed\"?" },
 
@@ -367,8 +386,10 @@ static const broken_t  broken[] = {
       "/sources/salesforce/media_types/0", "value", "without parameters" },
     { "{\"sources\":{\"salesforce\":{\"media_types\":[\"/b\"]}}}",
       "/sources/salesforce/media_types/0", "value", "is not a media type" },
-    { "{\"sources\":{\"salesforce\":{\"schema\":\"x\"}}}",
-      "/sources/salesforce/schema", "not-supported", "by this version" },
+    { "{\"sources\":{\"salesforce\":{\"schema\":\"gone\"}}}",
+      "/sources/salesforce/schema", "reference", "there is no file" },
+    { "{\"sources\":{\"salesforce\":{\"schema\":{\"sales_order\":1}}}}",
+      "/sources/salesforce/schema/sales_order", "type", "string" },
 
     /* connectors */
     { "{\"connectors\":{\"s~4\":{}}}", "/connectors/s~04", "value",
