@@ -241,7 +241,7 @@ ngx_http_sync_canonical_make(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         }
     }
 
-    fields = ctx->payload.entity == SYNC_ENTITIES
+    fields = ctx->payload.entity == SYNC_ENTITIES || ctx->payload.judged
              ? NULL
              : sync_fields_find(sync_entity_name(ctx->payload.entity));
 
@@ -629,6 +629,10 @@ ngx_http_sync_normalize_shadow(ngx_http_sync_ctx_t *ctx, const char *step,
                   "normalize: shadow, %s would answer %i %s", step,
                   rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc,
                   rc == NGX_ERROR ? "internal" : ctx->problem.name);
+
+    ctx->shadow |= 1u << (ngx_strcmp(step, "target") == 0
+                          ? NGX_HTTP_SYNC_STEP_TARGET
+                          : NGX_HTTP_SYNC_STEP_CANONICAL);
 
     ngx_http_sync_trace(ctx, step, "shadow: would refuse");
 

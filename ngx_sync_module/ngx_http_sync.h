@@ -47,9 +47,13 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_LIMIT,            /* by client or plan */
     NGX_HTTP_SYNC_STEP_DECODE,           /* a body that comes compressed */
     NGX_HTTP_SYNC_STEP_IDEMPOTENCY,      /* body, print, claim */
+    NGX_HTTP_SYNC_STEP_VALIDATE_SOURCE,
     NGX_HTTP_SYNC_STEP_CANONICAL,        /* source to canonical */
+    NGX_HTTP_SYNC_STEP_VALIDATE,         /* what is canonical */
+    NGX_HTTP_SYNC_STEP_OWNERSHIP,
     NGX_HTTP_SYNC_STEP_ROUTE,            /* chooses the connector */
     NGX_HTTP_SYNC_STEP_TARGET,           /* canonical to target, new body */
+    NGX_HTTP_SYNC_STEP_MASK_ASK,         /* for an answer that can be masked */
     NGX_HTTP_SYNC_STEP_DRY_RUN,
     NGX_HTTP_SYNC_STEP_SEND,             /* the note leaves before the bytes */
 
@@ -57,6 +61,7 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_CLASSIFY,
     NGX_HTTP_SYNC_STEP_MAP_BACK,
     NGX_HTTP_SYNC_STEP_SETTLE,
+    NGX_HTTP_SYNC_STEP_MASK,             /* what is kept is not masked */
 
     NGX_HTTP_SYNC_STEPS
 } ngx_http_sync_step_e;
@@ -189,6 +194,8 @@ typedef struct {
                                             data NULL: none */
     unsigned                 body_read:1;
     unsigned                 parsed:1;   /* source was tried */
+    unsigned                 judged:1;   /* a schema judges what is canonical,
+                                            the list of fields need not */
     unsigned                 normalize:2;    /* the location's: off, on or
                                                 shadow; see _words.h */
 } ngx_http_sync_payload_t;
@@ -328,6 +335,7 @@ struct ngx_http_sync_ctx_s {
     ngx_str_t                    correlation;    /* by its step */
     ngx_str_t                    traceparent;
     ngx_str_t                    trace_id;
+    ngx_str_t                    dropped;    /* X-Sync-Dropped, or empty */
     ngx_str_t                    limit;      /* name of the limit that refused */
     ngx_array_t                 *trace;      /* of ngx_str_t JSON values, when
                                                 X-Sync-Debug asked for it */
@@ -337,6 +345,8 @@ struct ngx_http_sync_ctx_s {
     void                        *collector;  /* the answer's, its own */
     void                        *slots[NGX_HTTP_SYNC_STEPS];
     uint32_t                     done;       /* latches, a bit per step */
+    uint32_t                     shadow;     /* steps that would have refused
+                                                or changed something */
     uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns; of a
                                                 timed request */
 
@@ -433,6 +443,14 @@ ngx_str_t ngx_http_sync_problem_text(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_str_t *body);
+
+/*
+ * The same of an answer that was kept, its headers set: masked as an answer of
+ * today would be.  NGX_DONE, or the status of a mask that does not show it.
+ */
+ngx_int_t ngx_http_sync_send_kept(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_uint_t status, ngx_str_t *type,
+    ngx_str_t *body);
 
 /* Adds a response header; name and value are not copied.  NGX_OK or ERROR. */
 ngx_int_t ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,

@@ -305,6 +305,7 @@ ngx_http_sync_answer_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     static ngx_str_t  x_correlation_id = ngx_string("X-Correlation-ID");
     static ngx_str_t  idempotency_status = ngx_string("Idempotency-Status");
+    static ngx_str_t  x_sync_dropped = ngx_string("X-Sync-Dropped");
 
     part = &r->headers_out.headers.part;
     h = part->elts;
@@ -336,6 +337,13 @@ ngx_http_sync_answer_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     if (ctx->correlation.len
         && ngx_http_sync_add_header(r, &x_correlation_id, &ctx->correlation)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->dropped.len
+        && ngx_http_sync_add_header(r, &x_sync_dropped, &ctx->dropped)
            != NGX_OK)
     {
         return NGX_ERROR;

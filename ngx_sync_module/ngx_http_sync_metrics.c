@@ -56,6 +56,7 @@ typedef struct {
     uint64_t                magic;
     size_t                  size;
     ngx_http_sync_timing_t  steps[NGX_HTTP_SYNC_STEPS];
+    ngx_atomic_t            shadow[NGX_HTTP_SYNC_STEPS];
     ngx_http_sync_row_t     other;       /* no tenant, or past the cap */
     ngx_http_sync_row_t     rows[NGX_HTTP_SYNC_METRICS_ROWS];
 } ngx_http_sync_metrics_t;
@@ -206,6 +207,12 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     (void) ngx_atomic_fetch_add(
                        &row->requests[ngx_http_sync_verdict(ctx->verdict)], 1);
+
+    for (i = 0; ctx->shadow >> i; i++) {
+        if (ctx->shadow >> i & 1) {
+            (void) ngx_atomic_fetch_add(&ngx_http_sync_metrics->shadow[i], 1);
+        }
+    }
 
     for (i = 0; ctx->timed && i < NGX_HTTP_SYNC_STEPS; i++) {
 
@@ -368,7 +375,7 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
     }
 
     size = 16384 + rows * NGX_HTTP_SYNC_VERDICTS * 256
-           + NGX_HTTP_SYNC_STEPS * (NGX_HTTP_SYNC_BUCKETS + 3) * 160;
+           + NGX_HTTP_SYNC_STEPS * (NGX_HTTP_SYNC_BUCKETS + 4) * 160;
 
     body.data = ngx_pnalloc(r->pool, size);
     if (body.data == NULL) {
@@ -516,6 +523,21 @@ ngx_http_sync_status_steps(ngx_http_request_t *r, u_char *p, u_char *last)
                          "sync_step_seconds_count{step=\"%s\"} %uA\n",
                          step->name, t->count, step->name, sum / 1000000000,
                          sum % 1000000000, step->name, t->count);
+    }
+
+    p = ngx_slprintf(p, last,
+                     "# HELP sync_shadow_total Requests that a step in shadow "
+                     "would have refused or changed.\n"
+                     "# TYPE sync_shadow_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
+        step = smcf->steps[i];
+        n = ngx_http_sync_metrics->shadow[i];
+
+        if (step != NULL && n) {
+            p = ngx_slprintf(p, last, "sync_shadow_total{step=\"%s\"} %uA\n",
+                             step->name, n);
+        }
     }
 
     return p;
