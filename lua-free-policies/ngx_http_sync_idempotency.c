@@ -909,7 +909,7 @@ ngx_http_sync_idem_replay(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ctx->verdict = "replayed";
     ngx_str_set(&ctx->claim.status, "replayed");
 
-    return ngx_http_sync_send(r, status, &type, &body);
+    return ngx_http_sync_send_kept(r, ctx, status, &type, &body);
 }
 
 

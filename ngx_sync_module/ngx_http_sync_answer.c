@@ -677,6 +677,42 @@ ngx_http_sync_problem_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
 
 ngx_int_t
+ngx_http_sync_send_kept(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_uint_t status, ngx_str_t *type, ngx_str_t *body)
+{
+    ngx_int_t                    rc;
+    ngx_http_sync_main_conf_t   *smcf;
+    const ngx_http_sync_step_t  *mask;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+    mask = smcf->steps[NGX_HTTP_SYNC_STEP_MASK];
+
+    if (mask == NULL || !mask->enabled(r)) {
+        return ngx_http_sync_send(r, status, type, body);
+    }
+
+    ctx->answer.status = status;
+    ctx->answer.body = *body;
+    ctx->answer.complete = 1;
+
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = mask->run(r, ctx);
+
+    if (rc != NGX_OK && rc != NGX_DECLINED) {
+        ctx->answer.complete = 0;
+        ctx->answer.body.len = 0;
+        ngx_str_null(&r->headers_out.content_type);
+        return rc;
+    }
+
+    return ngx_http_sync_send(r, status, type, &ctx->answer.body);
+}
+
+
+ngx_int_t
 ngx_http_sync_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
     ngx_str_t *body)
 {

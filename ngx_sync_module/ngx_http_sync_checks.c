@@ -61,7 +61,8 @@ ngx_int_t
 ngx_http_sync_check_settings(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
     ngx_int_t                        rc;
-    ngx_uint_t                       claims, maps;
+    const char                      *who;
+    ngx_uint_t                       claims, maps, holds;
     ngx_http_upstream_conf_t        *u;
     const ngx_http_sync_proxying_t  *by;
 
@@ -75,12 +76,15 @@ ngx_http_sync_check_settings(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
     claims = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_IDEMPOTENCY);
     maps = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_CANONICAL);
 
-    if ((claims || maps) && ngx_strcmp(by->prefix, "grpc") == 0) {
+    who = claims ? "sync_idempotency" : maps ? "sync_normalize" : "sync_mask";
+
+    holds = claims || maps
+            || ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_MASK);
+
+    if (holds && ngx_strcmp(by->prefix, "grpc") == 0) {
         ngx_http_sync_refuse(cf, ctx, "%s needs an answer that is buffered, "
                              "also when the client leaves, and grpc_pass has "
-                             "none: use proxy_pass, or \"%s off\"",
-                             claims ? "sync_idempotency" : "sync_normalize",
-                             claims ? "sync_idempotency" : "sync_normalize");
+                             "none: use proxy_pass, or \"%s off\"", who, who);
         return NGX_ERROR;
     }
 
@@ -88,12 +92,11 @@ ngx_http_sync_check_settings(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         rc = NGX_ERROR;
     }
 
-    if ((claims || maps) && !u->buffering) {
+    if (holds && !u->buffering) {
         ngx_http_sync_refuse(cf, ctx, "%s holds the whole answer, and "
                              "\"%s_buffering off\" lets it stream: write "
-                             "\"%s_buffering on\"",
-                             claims ? "sync_idempotency" : "sync_normalize",
-                             by->prefix, by->prefix);
+                             "\"%s_buffering on\"", who, by->prefix,
+                             by->prefix);
         rc = NGX_ERROR;
     }
 
