@@ -61,7 +61,6 @@ static ngx_int_t ngx_http_sync_idem_key(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_idem_name(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
     ngx_sync_key_t *key);
-static void ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s);
 static ngx_int_t ngx_http_sync_idem_print(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
     u_char *print);
@@ -362,25 +361,23 @@ static ngx_int_t
 ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idempotency_loc_conf_t *ilcf, ngx_sync_key_t *key)
 {
-    u_char                                  digest[SYNC_SHA256_LEN];
-    ngx_str_t                               scope, name;
-    ngx_uint_t                              i;
-    sync_hmac_t                             mac;
     ngx_http_core_loc_conf_t               *clcf;
+    ngx_http_sync_idem_parts_t              parts;
     ngx_http_sync_idempotency_main_conf_t  *imcf;
 
     imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    ngx_str_null(&scope);
+    ngx_str_null(&parts.scope);
 
     if (ilcf->scope != NULL) {
 
-        if (ngx_http_complex_value(r, ilcf->scope, &scope) != NGX_OK) {
+        if (ngx_http_complex_value(r, ilcf->scope, &parts.scope)
+            != NGX_OK) {
             return NGX_ERROR;
         }
 
-        if (scope.len == 0) {
+        if (parts.scope.len == 0) {
             return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
                                          "idempotency-scope-missing",
                                          "The scope of the key is empty",
@@ -390,45 +387,17 @@ ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         }
     }
 
-    name = ilcf->name.len ? ilcf->name : clcf->name;
+    parts.tenant = ctx->tenant.id;
+    parts.issuer = ctx->principal.issuer;
+    parts.client = ctx->principal.client;
+    parts.subject = ctx->principal.subject;
+    parts.method = r->method_name;
+    parts.name = ilcf->name.len ? ilcf->name : clcf->name;
+    parts.key = ctx->claim.key;
 
-    for (i = 0; i < imcf->nkeys; i++) {
-        sync_hmac_init(&mac, &imcf->keys[i]);
-
-        ngx_http_sync_idem_feed(&mac, &ctx->tenant.id);
-        ngx_http_sync_idem_feed(&mac, &ctx->principal.issuer);
-        ngx_http_sync_idem_feed(&mac, &ctx->principal.client);
-        ngx_http_sync_idem_feed(&mac, &ctx->principal.subject);
-        ngx_http_sync_idem_feed(&mac, &scope);
-        ngx_http_sync_idem_feed(&mac, &r->method_name);
-        ngx_http_sync_idem_feed(&mac, &name);
-        ngx_http_sync_idem_feed(&mac, &ctx->claim.key);
-
-        sync_hmac_final(&mac, i == 0 ? key->name : key->previous);
-    }
-
-    key->has_previous = imcf->nkeys > 1;
-    key->tenant = ctx->tenant.id;
-
-    sync_sha256(ctx->claim.key.data, ctx->claim.key.len, digest);
-    key->bucket = digest[0] & 15;
+    ngx_http_sync_idem_digest(imcf, &parts, key);
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s)
-{
-    u_char  len[4];
-
-    len[0] = (u_char) (s->len >> 24);
-    len[1] = (u_char) (s->len >> 16);
-    len[2] = (u_char) (s->len >> 8);
-    len[3] = (u_char) s->len;
-
-    sync_hmac_update(mac, len, sizeof(len));
-    sync_hmac_update(mac, s->data, s->len);
 }
 
 

@@ -25,7 +25,17 @@ typedef struct {
     ngx_sync_store_t           *store;
     sync_hmac_t                 keys[NGX_HTTP_SYNC_SECRETS];
     ngx_uint_t                  nkeys;
+    ngx_array_t                *places;      /* of ngx_http_sync_idem_place_t:
+                                                where keys are claimed */
 } ngx_http_sync_idempotency_main_conf_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_uint_t                  methods;
+    unsigned                    scope:1;     /* by a variable */
+    unsigned                    auth:1;
+} ngx_http_sync_idem_place_t;
 
 
 typedef struct {
@@ -45,6 +55,27 @@ typedef struct {
     ngx_uint_t                  max_keys;
     size_t                      max_bytes;
 } ngx_http_sync_idempotency_loc_conf_t;
+
+
+/* What a key is named by. */
+
+typedef struct {
+    ngx_str_t                   tenant;      /* its id */
+    ngx_str_t                   issuer;
+    ngx_str_t                   client;
+    ngx_str_t                   subject;
+    ngx_str_t                   scope;
+    ngx_str_t                   method;
+    ngx_str_t                   name;        /* of the location */
+    ngx_str_t                   key;         /* the client's */
+} ngx_http_sync_idem_parts_t;
+
+void ngx_http_sync_idem_digest(ngx_http_sync_idempotency_main_conf_t *imcf,
+    ngx_http_sync_idem_parts_t *parts, ngx_sync_key_t *key);
+
+
+/* sync_keys, for operators. */
+char *ngx_http_sync_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 extern ngx_module_t  ngx_http_sync_idempotency_module;

@@ -20,6 +20,8 @@ static ngx_uint_t ngx_http_sync_idempotency_configured(
 static ngx_int_t ngx_http_sync_idempotency_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_sync_idempotency_check(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_idempotency_place(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
 static char *ngx_http_sync_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_sync_idempotency_param(ngx_conf_t *cf,
@@ -35,6 +37,13 @@ static ngx_command_t  ngx_http_sync_idempotency_commands[] = {
     { ngx_string("sync_idempotency"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_sync_idempotency,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("sync_keys"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_sync_keys,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -250,6 +259,62 @@ ngx_http_sync_idempotency_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
     }
 
 #endif
+
+    return ngx_http_sync_idempotency_place(cf, ctx);
+}
+
+
+/* For operators, who know a key and not from where it came. */
+
+static ngx_int_t
+ngx_http_sync_idempotency_place(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    ngx_str_t                              *name;
+    ngx_uint_t                              i;
+    ngx_http_core_loc_conf_t               *clcf;
+    ngx_http_sync_idem_place_t             *place, p;
+    ngx_http_sync_idempotency_loc_conf_t   *ilcf;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
+
+    imcf = ctx->main_conf[ngx_http_sync_idempotency_module.ctx_index];
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    ilcf = ctx->loc_conf[ngx_http_sync_idempotency_module.ctx_index];
+
+    if (imcf->places == NULL) {
+        imcf->places = ngx_array_create(cf->pool, 4,
+                                        sizeof(ngx_http_sync_idem_place_t));
+        if (imcf->places == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    name = ilcf->name.len ? &ilcf->name : &clcf->name;
+
+    ngx_memzero(&p, sizeof(p));
+
+    p.name = *name;
+    p.methods = ilcf->methods;
+    p.scope = ilcf->scope != NULL;
+    p.auth = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_AUTH);
+
+    place = imcf->places->elts;
+
+    for (i = 0; i < imcf->places->nelts; i++) {
+        if (place[i].name.len == name->len
+            && ngx_memcmp(place[i].name.data, name->data, name->len) == 0
+            && place[i].methods == p.methods && place[i].scope == p.scope
+            && place[i].auth == p.auth)
+        {
+            return NGX_OK;
+        }
+    }
+
+    place = ngx_array_push(imcf->places);
+    if (place == NULL) {
+        return NGX_ERROR;
+    }
+
+    *place = p;
 
     return NGX_OK;
 }

@@ -401,6 +401,19 @@ ngx_http_sync_record_read(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 }
 
 
+ngx_uint_t
+ngx_http_sync_record_status(ngx_str_t *record)
+{
+    if (record->len < NGX_HTTP_SYNC_RECORD_HEAD
+        || record->data[0] != NGX_HTTP_SYNC_RECORD_VERSION)
+    {
+        return 0;
+    }
+
+    return ngx_http_sync_get16(record->data + 4);
+}
+
+
 static u_char *
 ngx_http_sync_put16(u_char *p, ngx_uint_t n)
 {

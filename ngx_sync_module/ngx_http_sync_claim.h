@@ -31,6 +31,10 @@ ngx_int_t ngx_http_sync_record_read(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
 
 
+/* The status of a kept answer, which stands in the clear; 0: there is none. */
+ngx_uint_t ngx_http_sync_record_status(ngx_str_t *record);
+
+
 /* The note: how a U is to be resolved, and where the first try went. */
 
 ngx_int_t ngx_http_sync_note_write(ngx_http_sync_ctx_t *ctx, ngx_str_t *note);

@@ -1,0 +1,57 @@
+
+/*
+ * The name of a key: who asks for what under which key.  Nothing of it comes
+ * from the payload.
+ */
+
+
+#include "ngx_http_sync_idempotency.h"
+
+
+static void ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s);
+
+
+void
+ngx_http_sync_idem_digest(ngx_http_sync_idempotency_main_conf_t *imcf,
+    ngx_http_sync_idem_parts_t *parts, ngx_sync_key_t *key)
+{
+    u_char       digest[SYNC_SHA256_LEN];
+    ngx_uint_t   i;
+    sync_hmac_t  mac;
+
+    for (i = 0; i < imcf->nkeys; i++) {
+        sync_hmac_init(&mac, &imcf->keys[i]);
+
+        ngx_http_sync_idem_feed(&mac, &parts->tenant);
+        ngx_http_sync_idem_feed(&mac, &parts->issuer);
+        ngx_http_sync_idem_feed(&mac, &parts->client);
+        ngx_http_sync_idem_feed(&mac, &parts->subject);
+        ngx_http_sync_idem_feed(&mac, &parts->scope);
+        ngx_http_sync_idem_feed(&mac, &parts->method);
+        ngx_http_sync_idem_feed(&mac, &parts->name);
+        ngx_http_sync_idem_feed(&mac, &parts->key);
+
+        sync_hmac_final(&mac, i == 0 ? key->name : key->previous);
+    }
+
+    key->has_previous = imcf->nkeys > 1;
+    key->tenant = parts->tenant;
+
+    sync_sha256(parts->key.data, parts->key.len, digest);
+    key->bucket = digest[0] & 15;
+}
+
+
+static void
+ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s)
+{
+    u_char  len[4];
+
+    len[0] = (u_char) (s->len >> 24);
+    len[1] = (u_char) (s->len >> 16);
+    len[2] = (u_char) (s->len >> 8);
+    len[3] = (u_char) s->len;
+
+    sync_hmac_update(mac, len, sizeof(len));
+    sync_hmac_update(mac, s->data, s->len);
+}
