@@ -15,6 +15,10 @@ static ngx_http_sync_outcome_e ngx_http_sync_classify_status(
     ngx_http_sync_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_sync_classify_words(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_classify_format(ngx_http_sync_ctx_t *ctx,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_sync_classify_map(ngx_http_sync_ctx_t *ctx,
+    const sync_map_t *map, ngx_int_t rc);
 static ngx_http_sync_outcome_e ngx_http_sync_classify_broken(
     ngx_http_sync_ctx_t *ctx);
 
@@ -185,8 +189,9 @@ ngx_http_sync_classify_status(ngx_http_sync_ctx_t *ctx, ngx_uint_t status)
 
 
 /*
- * SOAP and JSON-RPC say in their own words how it went, whatever the status
- * says: a status that is transient stays so.
+ * SOAP and JSON-RPC say in their own words how it went, and the map of a
+ * connector may know where others do, whatever the status says: a status that
+ * is transient stays so.
  */
 
 static ngx_int_t
@@ -194,6 +199,7 @@ ngx_http_sync_classify_words(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_int_t                rc;
     ngx_uint_t               hides;
+    const sync_map_t        *map;
     ngx_http_sync_answer_t  *a;
 
     a = &ctx->answer;
@@ -203,6 +209,14 @@ ngx_http_sync_classify_words(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     {
         return NGX_OK;
     }
+
+    if (ngx_http_sync_connector_map(ctx, &map) != NGX_OK
+        || !sync_map_has_error(map))
+    {
+        map = NULL;
+    }
+
+    hides = 0;
 
     switch (ctx->route.c.format) {
 
@@ -215,15 +229,17 @@ ngx_http_sync_classify_words(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     case SYNC_FORMAT_ODATA_V2:
     case SYNC_FORMAT_ODATA_V4:
 
-        if (a->received < NGX_HTTP_BAD_REQUEST) {
+        if (map == NULL && a->received < NGX_HTTP_BAD_REQUEST) {
             return NGX_OK;
         }
 
-        hides = 0;
         break;
 
     default:
-        return NGX_OK;
+
+        if (map == NULL) {
+            return NGX_OK;
+        }
     }
 
     rc = ngx_http_sync_read_answer(r, ctx);
@@ -232,9 +248,22 @@ ngx_http_sync_classify_words(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (!hides || a->outcome == NGX_HTTP_SYNC_OUTCOME_TRANSIENT) {
-        return NGX_OK;
+    if (hides && a->outcome != NGX_HTTP_SYNC_OUTCOME_TRANSIENT
+        && ngx_http_sync_classify_format(ctx, rc) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
+
+    return map != NULL ? ngx_http_sync_classify_map(ctx, map, rc) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_classify_format(ngx_http_sync_ctx_t *ctx, ngx_int_t rc)
+{
+    ngx_http_sync_answer_t  *a;
+
+    a = &ctx->answer;
 
     if (rc != NGX_OK) {
 
@@ -263,6 +292,98 @@ ngx_http_sync_classify_words(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     default:
         a->outcome = NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+    }
+
+    return NGX_OK;
+}
+
+
+/* The "error" section of the connector's map. */
+
+static ngx_int_t
+ngx_http_sync_classify_map(ngx_http_sync_ctx_t *ctx, const sync_map_t *map,
+    ngx_int_t rc)
+{
+    sync_rc_t                said;
+    ngx_uint_t               refused;
+    sync_map_error_t         error;
+    ngx_http_sync_answer_t  *a;
+
+    a = &ctx->answer;
+    refused = (a->received >= NGX_HTTP_BAD_REQUEST);
+
+    if (rc != NGX_OK) {
+
+        /* an error in words that nobody expects is told without them */
+
+        if (refused && !a->failed) {
+            a->failed = 1;
+            ngx_memzero(&a->error, sizeof(sync_answer_error_t));
+        }
+
+        return NGX_OK;
+    }
+
+    said = sync_map_error(map, &a->json, a->failed || refused, &ctx->arena,
+                          &ctx->payload.work, &error);
+
+    if (said != SYNC_OK) {
+
+        if (said != SYNC_NO) {
+            return NGX_ERROR;
+        }
+
+        if (ctx->payload.work == 0) {
+
+            /* whether it is an error was not found out */
+
+            a->outcome = NGX_HTTP_SYNC_OUTCOME_UNKNOWN;
+        }
+
+        return NGX_OK;
+    }
+
+    if (!a->failed) {
+        a->failed = 1;
+        ngx_memzero(&a->error, sizeof(sync_answer_error_t));
+    }
+
+    if (error.code.len) {
+        a->error.code = error.code;
+    }
+
+    if (error.message.len) {
+        a->error.message = error.message;
+    }
+
+    if (a->outcome == NGX_HTTP_SYNC_OUTCOME_TRANSIENT && refused) {
+        return NGX_OK;
+    }
+
+    switch (error.class) {
+
+    case SYNC_MAP_BUSINESS:
+        a->outcome = NGX_HTTP_SYNC_OUTCOME_REFUSED;
+
+        /* a refusal keeps the status that the target chose for it */
+
+        a->error.kind = refused
+                        && a->received < NGX_HTTP_INTERNAL_SERVER_ERROR
+                        ? SYNC_ANSWER_FAILED : SYNC_ANSWER_REFUSED;
+        break;
+
+    case SYNC_MAP_TECHNICAL:
+        a->outcome = ngx_http_sync_classify_broken(ctx);
+        a->error.kind = SYNC_ANSWER_BROKEN;
+        break;
+
+    case SYNC_MAP_TRANSIENT:
+        a->outcome = NGX_HTTP_SYNC_OUTCOME_TRANSIENT;
+        a->error.kind = SYNC_ANSWER_BROKEN;
+        break;
+
+    default: /* SYNC_MAP_UNCLASSED */
+        break;
     }
 
     return NGX_OK;

@@ -164,7 +164,7 @@ sync_map_documents(sync_map_compile_t *c, sync_str_t text,
 static sync_rc_t
 sync_map_document(sync_map_compile_t *c, uint32_t doc, sync_str_t text)
 {
-    uint32_t             error, enums;
+    uint32_t             enums;
     sync_rc_t            rc;
     sync_json_t         *json;
     sync_error_t         err;
@@ -194,13 +194,6 @@ sync_map_document(sync_map_compile_t *c, uint32_t doc, sync_str_t text)
     rc = sync_map_members(c, doc, 0, sync_map_names, "a map");
     if (rc != SYNC_OK) {
         return rc;
-    }
-
-    error = sync_json_member(json, 0, sync_str_lit("error"));
-
-    if (error != SYNC_JSON_NONE) {
-        return sync_map_refuse(c, doc, error, "not-supported",
-                               "\"error\" is not supported by this version");
     }
 
     enums = sync_json_member(json, 0, sync_str_lit("enums"));
@@ -321,6 +314,13 @@ sync_map_sections(sync_map_compile_t *c, sync_map_t *map)
         }
 
         map->sections[s]->env = c->env;
+    }
+
+    sync_map_below(c, &root, "error", &place);
+
+    rc = sync_map_failure(c, &place, &map->failure);
+    if (rc != SYNC_OK) {
+        return rc;
     }
 
     if (map->sections[SYNC_MAP_WRITE] == NULL

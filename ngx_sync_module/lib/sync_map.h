@@ -123,6 +123,38 @@ sync_rc_t sync_map_run(const sync_map_t *map, sync_map_section_e section,
     const sync_json_t *json, uint32_t node, const sync_map_run_t *run,
     sync_arena_t *arena, sync_str_t *out, sync_faults_t *faults);
 
+/*
+ * The "error" section: what an answer of a connector says is wrong.
+ *
+ *   BUSINESS   refused for good: the sender's fault
+ *   TECHNICAL  the target's fault, nobody knows what it has done
+ *   TRANSIENT  not done, may be sent again
+ *   UNCLASSED  the map does not say; the status does
+ */
+
+typedef enum {
+    SYNC_MAP_UNCLASSED = 0,
+    SYNC_MAP_BUSINESS,
+    SYNC_MAP_TECHNICAL,
+    SYNC_MAP_TRANSIENT
+} sync_map_class_e;
+
+typedef struct {
+    sync_map_class_e  class;
+    sync_str_t        code;          /* the target's own, or empty */
+    sync_str_t        message;
+} sync_map_error_t;
+
+int sync_map_has_error(const sync_map_t *map);
+
+/*
+ * failed: the status, or the format, says already that it is an error; else
+ * the section's condition decides.  The map must have the section.  OK: *error
+ * is filled, its texts in the arena; NO: it is no error; FAULT: no memory.
+ */
+sync_rc_t sync_map_error(const sync_map_t *map, const sync_json_t *json,
+    int failed, sync_arena_t *arena, uint64_t *work, sync_map_error_t *error);
+
 /* Whether s is a number as RFC 8259 writes it; *integer: -?digits. */
 int sync_map_is_number(sync_str_t s, int *integer);
 

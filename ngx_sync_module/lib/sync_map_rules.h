@@ -242,9 +242,13 @@ typedef struct {
 } sync_map_section_t;
 
 
+typedef struct sync_map_failure_s  sync_map_failure_t;
+
+
 struct sync_map_s {
     sync_str_t             version;
     sync_map_section_t    *sections[SYNC_MAP_SECTIONS];
+    sync_map_failure_t    *failure;  /* "error"; NULL: not declared */
 };
 
 
@@ -369,6 +373,16 @@ sync_rc_t sync_map_tables(sync_map_compile_t *c,
 /* "trim", "case", "split", "type" and what goes with them, and "when". */
 sync_rc_t sync_map_steps(sync_map_compile_t *c, const sync_map_place_t *place,
     sync_map_rule_t *rule);
+
+/* "when" of a place; where there is none *test stays. */
+sync_rc_t sync_map_condition(sync_map_compile_t *c,
+    const sync_map_place_t *place, sync_path_t **test);
+
+/* sync_map_error.c */
+
+/* The section "error"; where there is none *failure stays. */
+sync_rc_t sync_map_failure(sync_map_compile_t *c,
+    const sync_map_place_t *place, sync_map_failure_t **failure);
 
 /* sync_map_string.c */
 

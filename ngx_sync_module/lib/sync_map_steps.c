@@ -22,8 +22,6 @@ static sync_rc_t sync_map_scale(sync_map_compile_t *c,
     sync_map_shape_t *shape);
 static sync_rc_t sync_map_form(sync_map_compile_t *c, uint32_t doc,
     uint32_t node, const char *name, sync_str_t *form);
-static sync_rc_t sync_map_when(sync_map_compile_t *c,
-    const sync_map_place_t *place, sync_map_rule_t *rule);
 
 
 /* in the order of sync_map_type_e, sync_round_e, sync_map_case_e */
@@ -53,7 +51,7 @@ sync_map_steps(sync_map_compile_t *c, const sync_map_place_t *place,
         rc = sync_map_type(c, place, rule);
     }
 
-    return rc == SYNC_OK ? sync_map_when(c, place, rule) : rc;
+    return rc == SYNC_OK ? sync_map_condition(c, place, &rule->when) : rc;
 }
 
 
@@ -377,9 +375,9 @@ sync_map_form(sync_map_compile_t *c, uint32_t doc, uint32_t node,
 }
 
 
-static sync_rc_t
-sync_map_when(sync_map_compile_t *c, const sync_map_place_t *place,
-    sync_map_rule_t *rule)
+sync_rc_t
+sync_map_condition(sync_map_compile_t *c, const sync_map_place_t *place,
+    sync_path_t **test)
 {
     uint32_t      doc, node;
     sync_rc_t     rc;
@@ -402,7 +400,7 @@ sync_map_when(sync_map_compile_t *c, const sync_map_place_t *place,
         return SYNC_FAULT;
     }
 
-    rc = sync_path_compile_test(&rule->when, c->arena, text, &err);
+    rc = sync_path_compile_test(test, c->arena, text, &err);
 
     return rc != SYNC_NO ? rc
            : sync_map_refuse(c, doc, node, "path", "not a condition at "

@@ -277,7 +277,6 @@ static const map_bad_t  bad[] = {
       NULL },
     { "{}", "missing", "", "\"write\" or \"read\"" },
     { "{'wriet':{}}", "unknown-member", "/wriet", "\"write\"" },
-    { "{'error':{}}", "not-supported", "/error", "not supported" },
     { "{'version':1,'write':{'rules':[]}}", "type", "/version", NULL },
     { "{'enums':[]}", "type", "/enums", NULL },
     { "{'write':[]}", "type", "/write", "object" },

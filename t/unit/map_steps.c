@@ -1,6 +1,6 @@
 
 /*
- * Maps: texts, decimals, dates, lookups, conditions.
+ * Maps: texts, decimals, dates, lookups, conditions, errors.
  */
 
 
@@ -318,6 +318,62 @@ static const map_bad_t  bad[] = {
 };
 
 
+#define error_of(error)  "{'write':{'rules':[]},'error':{" error "}}"
+
+
+static const map_bad_t  bad_errors[] = {
+    { error_of("'cod':'$.a'"), "unknown-member", "/error/cod", "\"code\"" },
+    { error_of("'code':1"), "type", "/error/code", NULL },
+    { error_of("'code':['$.a','b']"), "path", "/error/code/1", NULL },
+    { error_of("'message':'$.a['"), "path", "/error/message", "character" },
+    { error_of("'when':'@.a ='"), "path", "/error/when", NULL },
+    { error_of("'business':['a']"), "missing", "/error/business", "code" },
+    { error_of("'code':'$.a','business':'a'"), "type", "/error/business",
+      "list" },
+    { error_of("'code':'$.a','business':[true]"), "type",
+      "/error/business/0", NULL },
+    { error_of("'code':'$.a','business':['a'],'transient':['b','a']"),
+      "conflict", "/error/transient/1", "twice" },
+    { error_of("'code':'$.a','otherwise':'business'"), "conflict",
+      "/error/otherwise", "when" },
+    { error_of("'when':'@.a','otherwise':'bad'"), "value",
+      "/error/otherwise", NULL },
+    { "{'error':{}}", "missing", "", "write" },
+    { "{'error':1,'write':{'rules':[]}}", "type", "/error", NULL }
+};
+
+
+static const struct {
+    const char        *error;        /* the section */
+    const char        *in;
+    int                failed;
+    sync_rc_t          rc;
+    sync_map_class_e   class;
+    const char        *code;
+    const char        *message;
+} errors[] = {
+    { "'code':'$.c'", "{'c':1}", 0, SYNC_NO, 0, NULL, NULL },
+    { "'code':'$.c'", "{'c':1}", 1, SYNC_OK, SYNC_MAP_UNCLASSED, "1", "" },
+    { "", "[]", 1, SYNC_OK, SYNC_MAP_UNCLASSED, "", "" },
+    { "'when':'@.c'", "{'c':null}", 0, SYNC_OK, SYNC_MAP_TECHNICAL, "", "" },
+    { "'when':'@.c','otherwise':'business'", "{'c':1}", 0, SYNC_OK,
+      SYNC_MAP_BUSINESS, "", "" },
+    { "'when':'@.c','otherwise':'business'", "{'c':1}", 1, SYNC_OK,
+      SYNC_MAP_UNCLASSED, "", "" },
+    { "'when':'@.c'", "{}", 0, SYNC_NO, 0, NULL, NULL },
+    { "'when':'@.c','code':'$.c','transient':[9007199254740993]",
+      "{'c':9007199254740993}", 0, SYNC_OK, SYNC_MAP_TRANSIENT,
+      "9007199254740993", "" },
+    { "'code':['$.a','$..b'],'message':'$.m','technical':['x']",
+      "{'a':'','q':[{'b':{}},{'b':'\\u0078'}],'m':'t'}", 1, SYNC_OK,
+      SYNC_MAP_TECHNICAL, "x", "t" },
+    { "'code':'$.a'",
+      "{'a':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "\xc3\xbc'}", 1, SYNC_OK, SYNC_MAP_UNCLASSED,
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "" }
+};
+
+
 static const map_file_t  files[] = {
     { "plants.json", "{'EU':{'plant':'1710'},'US':{'plant':'1010'}}" },
     { "torn.json", "{'a':" },
@@ -352,6 +408,54 @@ test_lookups(void)
           "{'constant':0,'to':'/k'}]}}", SYNC_MAP_WRITE,
           "{'k':1,'r':'US'}", 0, "{'k':0,'p':7}",
           "alternatives of an extended map are replaced together");
+}
+
+
+static void
+test_errors(void)
+{
+    char              text[512];
+    size_t            i;
+    sync_rc_t         rc;
+    uint64_t          work;
+    sync_map_t       *map;
+    sync_json_t       json;
+    sync_map_error_t  error;
+
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        snprintf(text, sizeof(text), error_of("%s"), errors[i].error);
+
+        map = compile(quoted(text));
+        work = 1000;
+
+        ok(map != NULL && sync_map_has_error(map)
+           && sync_json_parse(&json, arena, quoted(errors[i].in), NULL, NULL)
+              == SYNC_OK, "an error section: %s", errors[i].error);
+
+        rc = sync_map_error(map, &json, errors[i].failed, arena, &work,
+                            &error);
+
+        is_int(rc, errors[i].rc, "%s of %s", errors[i].error, errors[i].in);
+
+        if (rc != SYNC_OK) {
+            continue;
+        }
+
+        is_int(error.class, errors[i].class, "its class");
+        is_str(error.code, errors[i].code, "its code");
+        is_str(error.message, errors[i].message, "its message");
+    }
+
+    map = compile(quoted(error_of("'when':'@..c'")));
+    work = 3;
+
+    sync_json_parse(&json, arena, quoted("{'a':[1,2,3,4,5,6]}"), NULL, NULL);
+    is_int(sync_map_error(map, &json, 0, arena, &work, &error), SYNC_NO,
+           "a condition that takes too much work");
+    is_int(work, 0, "says so");
+
+    ok(!sync_map_has_error(compile(one_rule("{'constant':1,'to':'/a'}"))),
+       "a map without the section");
 }
 
 
@@ -404,7 +508,9 @@ main(void)
 
     test_rows(rows, sizeof(rows) / sizeof(rows[0]));
     test_bad(bad, sizeof(bad) / sizeof(bad[0]));
+    test_bad(bad_errors, sizeof(bad_errors) / sizeof(bad_errors[0]));
     test_lookups();
+    test_errors();
     test_bounds();
 
     sync_arena_destroy(arena);
