@@ -794,5 +794,6 @@ ngx_http_sync_route_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     return ngx_http_sync_use(cf, &ngx_http_sync_route_step) == NGX_OK
+           && ngx_http_sync_use(cf, &ngx_http_sync_share_step) == NGX_OK
            ? NGX_CONF_OK : NGX_CONF_ERROR;
 }

@@ -52,6 +52,7 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_VALIDATE,         /* what is canonical */
     NGX_HTTP_SYNC_STEP_OWNERSHIP,
     NGX_HTTP_SYNC_STEP_ROUTE,            /* chooses the connector */
+    NGX_HTTP_SYNC_STEP_SHARE,            /* a place among its requests */
     NGX_HTTP_SYNC_STEP_TARGET,           /* canonical to target, new body */
     NGX_HTTP_SYNC_STEP_MASK_ASK,         /* for an answer that can be masked */
     NGX_HTTP_SYNC_STEP_DRY_RUN,
@@ -139,6 +140,9 @@ ngx_uint_t ngx_http_sync_configured(ngx_http_conf_ctx_t *ctx,
 extern const ngx_http_sync_step_t  ngx_http_sync_classify_step;
 extern const ngx_http_sync_step_t  ngx_http_sync_map_back_step;
 extern const ngx_http_sync_step_t  ngx_http_sync_settle_step;
+
+/* Follows wherever a connector is chosen. */
+extern const ngx_http_sync_step_t  ngx_http_sync_share_step;
 
 
 /* ---- the five structures ---- */

@@ -147,6 +147,8 @@ sync_str_t sync_doc_name(const sync_doc_t *doc);         /* "acme" */
 sync_str_t sync_doc_id(const sync_doc_t *doc);           /* "t_7f3a" */
 sync_str_t sync_doc_residency(const sync_doc_t *doc);    /* or empty */
 int sync_doc_ids_prefixed(const sync_doc_t *doc);
+/* Its weight among those who share a connector, 1 by default. */
+uint32_t sync_doc_weight(const sync_doc_t *doc);
 /* Retention of idempotency records in milliseconds; 0: not said. */
 uint64_t sync_doc_retention(const sync_doc_t *doc);
 
@@ -301,6 +303,8 @@ typedef struct {
     sync_doc_unknown_e       on_unknown;
     uint64_t                 max_run_ms; /* 0: not said */
     unsigned                 rolls_back:1;   /* a 5xx left nothing behind */
+    uint32_t                 capacity;   /* requests at a time, of all tenants;
+                                            0: not said */
 
     uint32_t                 index;      /* of this connector */
 } sync_doc_connector_t;

@@ -38,6 +38,8 @@ struct sync_doc_s {
     uint32_t        size;
     uint32_t        ids_prefixed;
     uint64_t        retention;           /* ms */
+    uint32_t        weight;              /* 0: not said */
+    uint32_t        unused;
 
     sync_doc_ref_t  name;
     sync_doc_ref_t  id;
@@ -134,6 +136,8 @@ typedef struct {
     uint32_t        as;
     uint32_t        on_unknown;
     uint32_t        rolls_back;
+    uint32_t        capacity;
+    uint32_t        unused;
     uint32_t        transient[8];        /* a bit for each status */
 } sync_doc_connector_rec_t;
 

@@ -6,6 +6,7 @@
 
 
 #include "sync_doc_grammar.h"
+#include "sync_share.h"
 
 
 #define SYNC_DOC_ROOM  4096              /* a first guess of a block's size */
@@ -93,6 +94,9 @@ static const sync_doc_member_t  sync_doc_retention_table[] = {
 };
 
 
+static const int64_t  sync_doc_weights = SYNC_SHARE_WEIGHT;
+
+
 static const sync_doc_member_t  sync_doc_table[] = {
 
     { "tenant", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_head_name,
@@ -105,6 +109,9 @@ static const sync_doc_member_t  sync_doc_table[] = {
 
     { "residency", SYNC_DOC_STRING, 0, sync_doc_set_name,
       offsetof(sync_doc_t, residency), NULL },
+
+    { "weight", SYNC_DOC_INTEGER, 0, sync_doc_set_number,
+      offsetof(sync_doc_t, weight), &sync_doc_weights },
 
     { "ids", SYNC_DOC_STRING, 0, sync_doc_set_word,
       offsetof(sync_doc_t, ids_prefixed), &sync_doc_ids },

@@ -6,6 +6,7 @@
 
 
 #include "sync_doc_grammar.h"
+#include "sync_share.h"
 #include "sync_template.h"
 
 
@@ -132,6 +133,9 @@ static const sync_doc_words_t  sync_doc_unknowns = {
 };
 
 
+static const int64_t  sync_doc_capacity = SYNC_SHARE_CAPACITY;
+
+
 #define sync_doc_in(member)  offsetof(sync_doc_connector_rec_t, member)
 
 
@@ -242,6 +246,9 @@ static const sync_doc_member_t  sync_doc_connector_table[] = {
     { "credentials", SYNC_DOC_OBJECT, 0, sync_doc_set_credentials, 0, NULL },
 
     sync_doc_later("session"),
+
+    { "capacity", SYNC_DOC_INTEGER, 0, sync_doc_set_number,
+      sync_doc_in(capacity), &sync_doc_capacity },
 
     { "idempotency", SYNC_DOC_OBJECT, 0, sync_doc_set_idempotency, 0, NULL },
 

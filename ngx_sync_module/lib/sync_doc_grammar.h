@@ -170,6 +170,9 @@ sync_rc_t sync_doc_set_word(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 sync_rc_t sync_doc_set_flag(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
+/* 1 and up, a uint32_t; data: int64_t, the most */
+sync_rc_t sync_doc_set_number(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
 sync_rc_t sync_doc_set_duration(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 /* A file below the library, asked for. */

@@ -110,6 +110,13 @@ sync_doc_ids_prefixed(const sync_doc_t *doc)
 }
 
 
+uint32_t
+sync_doc_weight(const sync_doc_t *doc)
+{
+    return doc->weight ? doc->weight : 1;
+}
+
+
 uint64_t
 sync_doc_retention(const sync_doc_t *doc)
 {
@@ -447,6 +454,7 @@ sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
     connector->as = (sync_doc_as_e) rec->as;
     connector->on_unknown = (sync_doc_unknown_e) rec->on_unknown;
     connector->max_run_ms = rec->max_run;
+    connector->capacity = rec->capacity;
     connector->rolls_back = rec->rolls_back != 0;
     connector->index = i;
 

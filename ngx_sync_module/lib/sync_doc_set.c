@@ -86,6 +86,29 @@ sync_doc_set_flag(sync_doc_compile_t *c, const sync_value_t *v,
 
 
 sync_rc_t
+sync_doc_set_number(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    int64_t         n, most;
+    unsigned char  *field = rec;
+
+    most = *(const int64_t *) m->data;
+    n = 0;
+
+    (void) sync_value_int(v, &n);
+
+    if (n < 1 || n > most) {
+        return sync_doc_refuse(c, "value", "is from 1 to %lld",
+                               (long long) most);
+    }
+
+    *(uint32_t *) (void *) (field + m->offset) = (uint32_t) n;
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
 sync_doc_set_duration(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {

@@ -378,6 +378,8 @@ test_connectors(const sync_doc_t *doc)
     is_int(c.on_unknown, SYNC_UNKNOWN_RESEND, "on unknown");
     is_int(c.max_run_ms, 120000, "longest run");
     is_int(c.rolls_back, 1, "rolls back");
+    is_int(c.capacity, 40, "capacity");
+    is_int(sync_doc_weight(doc), 3, "and the tenant's weight");
     ok(sync_doc_transient(doc, c.index, 400)
        && sync_doc_transient(doc, c.index, 503)
        && sync_doc_transient(doc, c.index, 599), "transient statuses");

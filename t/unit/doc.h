@@ -18,7 +18,7 @@ static sync_arena_t  *arena;
 
 
 static const char  good[] =
-"{ \"tenant\": \"acme\", \"id\": \"t_7f3a\", \"residency\": \"eu\","
+"{ \"weight\": 3, \"tenant\": \"acme\", \"id\": \"t_7f3a\", \"residency\": \"eu\","
 "  \"ids\": \"prefixed\","
 "  \"match\": { \"hosts\": [\"ACME.sync.example\", \"acme.example\"],"
 "             \"accounts\": { \"hubspot\": \"62515\" } },"
@@ -51,7 +51,7 @@ static const char  good[] =
 "    \"salesforce\": { \"format\": \"json\","
 "      \"maps\": { \"sales_order\": \"maps/salesforce.json\" } } },"
 "  \"connectors\": {"
-"    \"s4\": { \"upstream\": \"s4_odata\", \"host\": \"S4.example:8443\","
+"    \"s4\": { \"capacity\": 40, \"upstream\": \"s4_odata\", \"host\": \"S4.example:8443\","
 "      \"path\": \"/sap/opu/odata/sap/API_SALES_ORDER_SRV\","
 "      \"format\": \"odata-v2\","
 "      \"headers\": { \"request\": [\"Accept-Language\"],"

@@ -361,6 +361,11 @@ static const broken_t  broken[] = {
     { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"5k/s\"}]}}}",
       "/plans/gold/limits/0/rate", "value", "a rate is a number" },
 
+    { "{\"weight\":0}", "/weight", "value", "is from 1 to 1000" },
+    { "{\"weight\":\"2\"}", "/weight", "type", "should be an integer" },
+    { "{\"connectors\":{\"s4\":{\"capacity\":60001}}}",
+      "/connectors/s4/capacity", "value", "is from 1 to 60000" },
+
     /* sources */
     { "{\"sources\":{\"canonical\":{\"maps\":{}}}}", "/sources/canonical",
       "value", "is always there" },
