@@ -30,7 +30,8 @@ C<start(OPTIONS)> starts one and returns when it answers:
     config => [ NAME, VALUE, ... ]      more lines of redis.conf
     port => PORT  bind => ADDRESS       127.0.0.1 and a free port
     kind => 'valkey'        the other server; available('valkey') tells
-    fake => '@1000'         under libfaketime, see faketime()
+    clock => FILE           its wall clock is off by the seconds in FILE
+    prefix => [ WORDS ]     of the command that starts it (nsenter)
 
 C<sentinels(N, MASTER, OPTIONS)> starts N sentinels that watch MASTER under
 C<< name => >> ('mymaster'), C<< quorum => >> (2), C<< down => >> (ms, 500),
@@ -80,7 +81,7 @@ use Time::HiRes qw(time sleep);
 my $ADMIN = 'test-admin';
 my %BINARY = (redis => 'redis-server', valkey => 'valkey-server');
 
-my (@live, $certificates);
+my (@live, $certificates, $clock_lib);
 my $owner = $$;
 
 
@@ -145,7 +146,7 @@ sub config_text {
         [ dir => $self->{dir} ], [ bind => $self->{bind} ],
         [ logfile => "$self->{dir}/redis.log" ], [ daemonize => 'no' ],
         [ unixsocket => $self->{admin} ], [ unixsocketperm => 777 ],
-        [ save => '""' ], [ appendonly => 'no' ],
+        [ save => '""' ], [ appendonly => 'no' ], [ 'protected-mode' => 'no' ],
         [ 'enable-debug-command' => 'yes' ],
         [ 'repl-diskless-sync-delay' => 0 ],
         [ 'shutdown-timeout' => 0 ],
@@ -226,8 +227,8 @@ sub launch {
         or die "no $BINARY{ $self->{kind} }";
     my @args = ($conf, $self->{sentinel} ? '--sentinel' : ());
 
-    $self->{pid} = spawn("$self->{dir}/stderr.log", $self->{fake}, $binary,
-                         @args);
+    $self->{pid} = spawn("$self->{dir}/stderr.log", $self->{clock},
+                         @{ $self->{prefix} || [] }, $binary, @args);
 
     for (1 .. 1000) {
         if (waitpid($self->{pid}, WNOHANG) == $self->{pid}) {
@@ -251,9 +252,12 @@ sub launch {
 # whatever it died of.
 
 sub spawn {
-    my ($log, $fake, @command) = @_;
+    my ($log, $clock, @command) = @_;
 
     my $parent = $$;
+
+    clock_lib() if defined $clock;
+
     my $pid = fork() // die "fork: $!";
 
     return $pid if $pid;
@@ -268,16 +272,26 @@ sub spawn {
     open STDOUT, '>>', $log;
     open STDERR, '>&', \*STDOUT;
 
-    if (defined $fake) {
-        $ENV{LD_PRELOAD} = libfaketime();
-        $ENV{FAKETIME_TIMESTAMP_FILE} = $fake;
-        $ENV{FAKETIME_CACHE_DURATION} = 0;
-        $ENV{FAKETIME_NO_CACHE} = 1;
-        $ENV{DONT_FAKE_MONOTONIC} = 1;
-    }
+    @ENV{qw(LD_PRELOAD SYNC_CLOCK)} = (clock_lib(), $clock)
+        if defined $clock;
 
     { no warnings 'exec'; exec @command }
     POSIX::_exit(127);
+}
+
+
+# built once per test file
+
+sub clock_lib {
+    return $clock_lib if $clock_lib;
+
+    my $dir = File::Temp::tempdir('sync-clock-XXXXXX', TMPDIR => 1,
+                                  CLEANUP => 1);
+    my $source = __FILE__ =~ s/Redis\.pm$/clock.c/r;
+
+    run('cc', '-shared', '-fPIC', '-O1', '-o', "$dir/clock.so", $source);
+
+    return $clock_lib = "$dir/clock.so";
 }
 
 
@@ -608,8 +622,8 @@ sub certificates {
     chmod 0755, $dir;
 
     for my $ca ('ca', 'stranger-ca') {
-        openssl('req', '-x509', @ec, '-subj', "/CN=$ca", '-keyout',
-                "$dir/$ca.key", '-out', "$dir/$ca.pem");
+        run('openssl', 'req', '-x509', @ec, '-subj', "/CN=$ca", '-keyout',
+            "$dir/$ca.key", '-out', "$dir/$ca.pem");
     }
 
     for ([ server => 'ca', 'DNS:redis.test,DNS:localhost,IP:127.0.0.1' ],
@@ -619,11 +633,11 @@ sub certificates {
     {
         my ($name, $ca, $san) = @$_;
 
-        openssl('req', '-x509', @ec, '-subj', "/CN=$name", '-addext',
-                "subjectAltName=$san", '-addext',
-                'basicConstraints=critical,CA:FALSE', '-CA', "$dir/$ca.pem",
-                '-CAkey', "$dir/$ca.key", '-keyout', "$dir/$name.key",
-                '-out', "$dir/$name.pem");
+        run('openssl', 'req', '-x509', @ec, '-subj', "/CN=$name", '-addext',
+            "subjectAltName=$san", '-addext',
+            'basicConstraints=critical,CA:FALSE', '-CA', "$dir/$ca.pem",
+            '-CAkey', "$dir/$ca.key", '-keyout', "$dir/$name.key", '-out',
+            "$dir/$name.pem");
     }
 
     chmod 0644, glob "$dir/*";
@@ -632,8 +646,8 @@ sub certificates {
 }
 
 
-sub openssl {
-    my @command = ('openssl', @_);
+sub run {
+    my (@command) = @_;
 
     my $pid = open(my $out, '-|') // die "fork: $!";
 
