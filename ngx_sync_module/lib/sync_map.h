@@ -91,12 +91,32 @@ sync_str_t sync_map_version(const sync_map_t *map);
 
 
 /*
+ * Who wants to know is told of each rule that wrote its target, in the order
+ * of the output, an "each" behind what it holds.
+ *
+ *   rule  where the rule stands: a pointer (RFC 6901) into the map, behind the
+ *         name of the map it extends and "#" where it stands there;
+ *   to    its target, below that of the "each" around it;
+ *   node  the value it was applied to: the root, or the element of an "each".
+ */
+
+typedef struct sync_map_trace_s  sync_map_trace_t;
+
+struct sync_map_trace_s {
+    void  (*wrote)(sync_map_trace_t *trace, sync_str_t rule, sync_str_t to,
+                   const sync_json_t *json, uint32_t node);
+    void   *data;
+};
+
+
+/*
  * How to run:
  *
  *   env     SYNC_MAP_ENV_N strings, an absent one has data NULL; or NULL;
  *   work    what is left of the request's work, charged one for each member
  *           passed and for each 64 bytes written; or NULL: unbounded;
  *   max     bytes of output allowed; 0: 16 MiB;
+ *   trace   is told which rule wrote what; or NULL;
  *   update  map only what is present: null clears, "default" and "required"
  *           are skipped, and so are constants that do not say "update": true.
  */
@@ -105,6 +125,7 @@ typedef struct {
     const sync_str_t  *env;
     uint64_t          *work;
     size_t             max;
+    sync_map_trace_t  *trace;
     unsigned           update:1;
 } sync_map_run_t;
 

@@ -134,6 +134,33 @@ sync_map_text(sync_map_compile_t *c, uint32_t doc, uint32_t node)
 
 
 sync_str_t
+sync_map_where(sync_map_compile_t *c, uint32_t doc, uint32_t node)
+{
+    sync_str_t  name, pointer, where;
+
+    name = c->docs[doc].name;
+    pointer = sync_json_pointer(&c->docs[doc].json, node, c->scratch);
+
+    where.len = pointer.len + (name.len ? name.len + 1 : 0);
+    where.data = pointer.data != NULL ? sync_alloc(c->arena, where.len + 1)
+                                      : NULL;
+
+    if (where.data == NULL) {
+        return where;
+    }
+
+    if (name.len) {
+        memcpy(where.data, name.data, name.len);
+        where.data[name.len] = '#';
+    }
+
+    memcpy(where.data + where.len - pointer.len, pointer.data, pointer.len);
+
+    return where;
+}
+
+
+sync_str_t
 sync_map_raw(sync_map_compile_t *c, uint32_t doc, uint32_t node)
 {
     return sync_strdup(c->arena, sync_json_raw(&c->docs[doc].json, node));

@@ -188,6 +188,9 @@ struct sync_map_rule_s {
     sync_path_t           *when;     /* NULL: always */
     sync_map_rule_t       *next;     /* of the same place: the first whose
                                         condition holds is taken */
+
+    sync_str_t             to;       /* as the map says it, for a trace, */
+    sync_str_t             place;    /* and where the rule stands */
 };
 
 
@@ -325,6 +328,12 @@ sync_rc_t sync_map_members(sync_map_compile_t *c, uint32_t doc, uint32_t node,
  */
 void sync_map_member(sync_map_compile_t *c, const sync_map_place_t *place,
     const char *name, uint32_t *doc, uint32_t *node);
+
+/*
+ * Where a node stands, in the map's arena: its pointer, behind the name of its
+ * document and "#" where that is one that is extended.  data NULL: fault.
+ */
+sync_str_t sync_map_where(sync_map_compile_t *c, uint32_t doc, uint32_t node);
 
 /* The place of a member, in each document. */
 void sync_map_below(sync_map_compile_t *c, const sync_map_place_t *place,

@@ -23,6 +23,8 @@ static int sync_map_child(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     const sync_map_target_t *target, const sync_map_ext_t *ext);
 static int sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     const sync_map_target_t *target);
+static int sync_map_write(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
+    const sync_map_rule_t *rule, sync_str_t key);
 static uint32_t sync_map_find(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     const sync_map_from_t *from, uint32_t nfrom,
     const sync_map_from_t **found, sync_path_nodes_t *nodes);
@@ -374,12 +376,6 @@ static int
 sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
     const sync_map_target_t *target)
 {
-    size_t                  mark;
-    uint8_t                 comma;
-    uint32_t                n, *slots;
-    sync_str_t              value;
-    sync_path_nodes_t       nodes;
-    const sync_map_from_t  *found;
     const sync_map_rule_t  *rule;
 
     rule = target->rule;
@@ -388,14 +384,36 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
         rule = sync_map_choose(ctx, frame, target);
     }
 
-    if (rule == NULL || (ctx->update && !rule->update)) {
+    if (rule == NULL || (ctx->update && !rule->update)
+        || !sync_map_write(ctx, frame, rule, target->key))
+    {
         return 0;
     }
+
+    if (ctx->run->trace != NULL) {
+        ctx->run->trace->wrote(ctx->run->trace, rule->place, rule->to,
+                               ctx->json, frame->node);
+    }
+
+    return 1;
+}
+
+
+static int
+sync_map_write(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
+    const sync_map_rule_t *rule, sync_str_t key)
+{
+    size_t                  mark;
+    uint8_t                 comma;
+    uint32_t                n, *slots;
+    sync_str_t              value;
+    sync_path_nodes_t       nodes;
+    const sync_map_from_t  *found;
 
     switch (rule->kind) {
 
     case SYNC_MAP_CONSTANT:
-        sync_map_key(ctx, target->key);
+        sync_map_key(ctx, key);
         sync_json_value(&ctx->out, rule->constant);
         return 1;
 
@@ -404,27 +422,27 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
                                       : sync_str_null;
 
         if (value.data == NULL) {
-            return sync_map_absent(ctx, frame, rule, target->key,
+            return sync_map_absent(ctx, frame, rule, key,
                                    SYNC_JSON_NONE);
         }
 
-        sync_map_key(ctx, target->key);
+        sync_map_key(ctx, key);
         sync_json_string(&ctx->out, value);
         return 1;
 
     case SYNC_MAP_CONCAT:
-        return sync_map_concat(ctx, frame, rule, target->key);
+        return sync_map_concat(ctx, frame, rule, key);
     }
 
     n = sync_map_find(ctx, frame, rule->from, rule->nfrom, &found, &nodes);
 
     if (n != SYNC_JSON_NONE && found->many) {
-        return sync_map_values(ctx, rule, target->key, &nodes,
+        return sync_map_values(ctx, rule, key, &nodes,
                                SYNC_JSON_NONE);
     }
 
     if (n == SYNC_JSON_NONE || ctx->json->nodes[n].type == SYNC_JSON_NULL) {
-        return sync_map_absent(ctx, frame, rule, target->key, n);
+        return sync_map_absent(ctx, frame, rule, key, n);
     }
 
     if (found->elements) {
@@ -434,13 +452,13 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
             return 0;
         }
 
-        return sync_map_values(ctx, rule, target->key, NULL, n);
+        return sync_map_values(ctx, rule, key, NULL, n);
     }
 
     slots = NULL;
     mark = sync_map_mark(ctx, &comma);
 
-    sync_map_key(ctx, target->key);
+    sync_map_key(ctx, key);
 
     if (sync_map_value(ctx, rule, n, &slots)) {
         return 1;
@@ -448,7 +466,7 @@ sync_map_apply(sync_map_ctx_t *ctx, sync_map_frame_t *frame,
 
     sync_map_back(ctx, mark, comma);
 
-    return sync_map_absent(ctx, frame, rule, target->key, SYNC_JSON_NONE);
+    return sync_map_absent(ctx, frame, rule, key, SYNC_JSON_NONE);
 }
 
 

@@ -88,6 +88,13 @@ sync_map_scope(sync_map_compile_t *c, const sync_map_place_t *place,
 
         sync_map_member(c, &list[i].place, "to", &doc, &to);
 
+        rule->to = sync_map_text(c, doc, to);
+        rule->place = sync_map_where(c, doc, list[i].place.at[doc]);
+
+        if (rule->to.data == NULL || rule->place.data == NULL) {
+            return SYNC_FAULT;
+        }
+
         rc = sync_map_target(c, doc, to, scope, rule);
         if (rc != SYNC_OK) {
             return rc;

@@ -13,6 +13,7 @@ typedef struct {
     const char          *file;
     sync_map_section_e   section;
     unsigned             update:1;
+    unsigned             trace:1;
     sync_str_t           env[SYNC_MAP_ENV_N];
     syncctl_library_t    library;
 } syncctl_map_t;
@@ -21,13 +22,16 @@ typedef struct {
 static int syncctl_map_run(sync_arena_t *arena, int argc, char **argv);
 static int syncctl_map_options(syncctl_map_t *m, char **argv);
 static int syncctl_map_env(syncctl_map_t *m, const char *text);
+static void syncctl_map_wrote(sync_map_trace_t *trace, sync_str_t rule,
+    sync_str_t to, const sync_json_t *json, uint32_t node);
 
 
 const syncctl_command_t  syncctl_map = {
     "map",
     "MAP FILE [--section write|read] [--update] [--env NAME=VALUE]... "
-    "[--library DIR]",
-    "Prints what a map makes of a payload.",
+    "[--library DIR] [--trace]",
+    "Prints what a map makes of a payload; --trace tells which rule set which "
+    "member.",
     syncctl_map_run
 };
 
@@ -41,12 +45,13 @@ static const char  *const syncctl_map_envs[SYNC_MAP_ENV_N] = {
 static int
 syncctl_map_run(sync_arena_t *arena, int argc, char **argv)
 {
-    int             rc;
-    sync_str_t      text;
-    sync_map_t     *map;
-    sync_json_t     json;
-    syncctl_map_t   m;
-    sync_map_run_t  run;
+    int               rc;
+    sync_str_t        text;
+    sync_map_t       *map;
+    sync_json_t       json;
+    syncctl_map_t     m;
+    sync_map_run_t    run;
+    sync_map_trace_t  trace;
 
     memset(&m, 0, sizeof(m));
     m.library.dir = ".";
@@ -74,6 +79,13 @@ syncctl_map_run(sync_arena_t *arena, int argc, char **argv)
     run.env = m.env;
     run.update = m.update;
 
+    trace.wrote = syncctl_map_wrote;
+    trace.data = arena;
+
+    if (m.trace) {
+        run.trace = &trace;
+    }
+
     rc = syncctl_run_map(arena, map, m.section, &json, &run, m.file, &text);
 
     if (rc == SYNCCTL_YES) {
@@ -91,6 +103,9 @@ syncctl_map_options(syncctl_map_t *m, char **argv)
 
         if (strcmp(*argv, "--update") == 0) {
             m->update = 1;
+
+        } else if (strcmp(*argv, "--trace") == 0) {
+            m->trace = 1;
 
         } else if (strcmp(*argv, "--section") == 0 && argv[1] != NULL) {
             argv++;
@@ -156,4 +171,25 @@ syncctl_map_env(syncctl_map_t *m, const char *text)
 
     return syncctl_misused("\"%s\" is not NAME=VALUE of an \"env\" that maps "
                            "know", text);
+}
+
+
+/* To the standard error output: the result goes where it goes without. */
+
+static void
+syncctl_map_wrote(sync_map_trace_t *trace, sync_str_t rule, sync_str_t to,
+    const sync_json_t *json, uint32_t node)
+{
+    sync_str_t  at;
+
+    at = sync_json_pointer(json, node, trace->data);
+
+    fprintf(stderr, "%.*s set \"%.*s\"", (int) rule.len, (char *) rule.data,
+            (int) to.len, (char *) to.data);
+
+    if (at.len) {
+        fprintf(stderr, " of %.*s", (int) at.len, (char *) at.data);
+    }
+
+    fputc('\n', stderr);
 }
