@@ -444,12 +444,12 @@ sync_map_chain(sync_str_t text, sync_str_t *names, uint32_t *count,
     *count = 0;
     *elements = 0;
 
-    p = text.data;
-    last = p + text.len;
-
-    if (p == last || *p++ != '$') {
+    if (text.len == 0 || text.data[0] != '$') {
         return 0;
     }
+
+    p = text.data + 1;
+    last = text.data + text.len;
 
     while (p < last) {
 
