@@ -49,8 +49,8 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
             fuzz_check(id < json.count);
         }
 
-        fuzz_check(sync_rpc_request(&arena, line, sync_json_raw(&json, 0),
-                                    line, 0, &call) == SYNC_OK);
+        fuzz_check(sync_rpc_request(&arena, line, &json, line, 0, &call)
+                   == SYNC_OK);
         fuzz_is_json(&arena, call);
 
         fuzz_body(&arena, line, &json);

@@ -122,6 +122,20 @@ sub maps {
         push @seeds, map { "$map\n$_" } @payloads;
     }
 
+    # the cookbook: a map, and what it is given
+
+    my $text = slurp("$root/docs/maps.md");
+    my $map = '{}';
+
+    while ($text =~ /^```json (map|write|read|error)[^\n]*\n(.*?)^```$/msg) {
+        if ($1 eq 'map') {
+            $map = $2 =~ s/\s*\n\s*/ /gr;
+
+        } else {
+            push @seeds, "$map\n$2";
+        }
+    }
+
     return @seeds;
 }
 
