@@ -153,7 +153,9 @@ static const char  ngx_sync_lua_extend[] =
     "     .. sub(v, 91, 138) .. note .. rest, 'PX', ttl)\n"
     "if note ~= '' then\n"
     "    call('ZADD', KEYS[2], till, name)\n"
-    "    if call('PTTL', KEYS[2]) < ttl then call('PEXPIRE', KEYS[2], ttl) end\n"
+    "    if call('PTTL', KEYS[2]) < ttl then\n"
+    "        call('PEXPIRE', KEYS[2], ttl)\n"
+    "    end\n"
     "end\n"
     "if sub(v, 3, 3) == '1' then\n"
     NGX_SYNC_LUA_KEEP
