@@ -318,6 +318,7 @@ struct ngx_sync_redis_conn_s {
 
     ngx_peer_connection_t            peer;
     void                            *reader;
+    void                            *reading;    /* its reply is handed on */
 
     ngx_queue_t                      waiting;    /* sent, in order */
     ngx_queue_t                      unsent;     /* to be sent, in order */

@@ -599,10 +599,13 @@ ngx_sync_redis_conn_close(ngx_sync_redis_conn_t *conn)
         ngx_close_connection(c);
     }
 
-    if (conn->reader) {
+    /* who is handed a reply may end the connection, and still reads it */
+
+    if (conn->reader && conn->reader != conn->reading) {
         ngx_sync_redis_reader_free(conn->reader);
-        conn->reader = NULL;
     }
+
+    conn->reader = NULL;
 }
 
 
@@ -631,6 +634,13 @@ ngx_sync_redis_conn_tell(ngx_event_t *ev)
     }
 
     if (conn->closed) {
+
+        /* one that was passed to it when it was closed already */
+
+        if (conn->deadline.timer_set) {
+            ngx_del_timer(&conn->deadline);
+        }
+
         ngx_free(conn);
     }
 }
@@ -830,8 +840,6 @@ ngx_sync_redis_cancel(ngx_sync_redis_cmd_t *cmd)
         break;
 
     case NGX_SYNC_REDIS_LOST:
-        break;
-
     case NGX_SYNC_REDIS_WAITING:
         ngx_sync_redis_conn_forget(conn, cmd);
         return rc;
@@ -956,6 +964,7 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
 static void
 ngx_sync_redis_conn_read(ngx_event_t *rev)
 {
+    void                    *reader;
     ssize_t                  n;
     ngx_int_t                rc;
     ngx_connection_t        *c;
@@ -972,6 +981,8 @@ ngx_sync_redis_conn_read(ngx_event_t *rev)
         return;
     }
 
+    reader = conn->reader;
+
     for ( ;; ) {
         n = c->recv(c, ngx_sync_redis_buffer, NGX_SYNC_REDIS_READ);
 
@@ -986,7 +997,7 @@ ngx_sync_redis_conn_read(ngx_event_t *rev)
 
         conn->heard = ngx_current_msec;
 
-        if (ngx_sync_redis_reader_feed(conn->reader, ngx_sync_redis_buffer, n)
+        if (ngx_sync_redis_reader_feed(reader, ngx_sync_redis_buffer, n)
             != NGX_OK)
         {
             ngx_sync_redis_conn_fail(conn, "says too much");
@@ -994,7 +1005,7 @@ ngx_sync_redis_conn_read(ngx_event_t *rev)
         }
 
         for ( ;; ) {
-            rc = ngx_sync_redis_reader_next(conn->reader, &reply);
+            rc = ngx_sync_redis_reader_next(reader, &reply);
 
             if (rc == NGX_AGAIN) {
                 break;
@@ -1005,9 +1016,12 @@ ngx_sync_redis_conn_read(ngx_event_t *rev)
                 return;
             }
 
+            conn->reading = reader;
             ngx_sync_redis_conn_reply(conn, reply);
+            conn->reading = NULL;
 
             if (conn->peer.connection != c) {
+                ngx_sync_redis_reader_free(reader);
                 return;
             }
         }
