@@ -10,6 +10,8 @@
 
 #include "ngx_http_sync.h"
 #include "ngx_http_sync_formats.h"
+#include "ngx_http_sync_pages.h"
+#include "sync_path.h"
 
 
 static ngx_uint_t ngx_http_sync_map_back_enabled(ngx_http_request_t *r);
@@ -20,6 +22,10 @@ static ngx_int_t ngx_http_sync_map_back_body(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_sync_map_back_head(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_uint_t ngx_http_sync_map_back_formats(ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_map_back_list(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_doc_operation_t *list);
+static ngx_int_t ngx_http_sync_map_back_next(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_json_t *json, sync_str_t next);
 static ngx_int_t ngx_http_sync_map_back_root(ngx_http_sync_ctx_t *ctx,
     sync_json_t *json, sync_faults_t *faults);
 static ngx_int_t ngx_http_sync_map_back_source(ngx_http_sync_ctx_t *ctx,
@@ -141,10 +147,11 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     sync_str_t *text)
 {
     ngx_int_t                rc;
-    ngx_uint_t               prefixed;
+    ngx_uint_t               prefixed, pages, items;
     sync_json_t              json;
     sync_faults_t            faults;
     const sync_map_t        *from, *to;
+    sync_doc_operation_t     list;
     ngx_http_sync_answer_t  *a;
 
     a = &ctx->answer;
@@ -164,8 +171,10 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         to = NULL;
     }
 
+    pages = ngx_http_sync_map_back_list(r, ctx, &list) == NGX_OK;
+
     if (!ngx_http_sync_map_back_formats(ctx) && from == NULL && to == NULL
-        && !prefixed)
+        && !prefixed && !pages)
     {
         return NGX_DECLINED;
     }
@@ -209,9 +218,17 @@ ngx_http_sync_map_back_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     *text = json.text;
 
-    if (rc == NGX_OK && from != NULL) {
-        rc = ngx_http_sync_map_words(ctx, from, SYNC_MAP_READ, &json, 0, text,
-                                     &faults);
+    if (rc == NGX_OK && list.next.len) {
+        rc = ngx_http_sync_map_back_next(r, ctx, &json, list.next);
+    }
+
+    items = list.items.len != 0;
+
+    if (rc == NGX_OK && (from != NULL || items)) {
+        rc = items ? ngx_http_sync_map_items(ctx, from, &json, list.items,
+                                             text, &faults)
+                   : ngx_http_sync_map_words(ctx, from, SYNC_MAP_READ, &json,
+                                             0, text, &faults);
         if (rc == NGX_OK && (prefixed || to != NULL)) {
             rc = ngx_http_sync_words_parse(ctx, *text, &json, &faults);
         }
@@ -287,6 +304,83 @@ ngx_http_sync_map_back_formats(ngx_http_sync_ctx_t *ctx)
            || ctx->payload.format == SYNC_FORMAT_JSON_RPC
            || ctx->route.c.format == SYNC_FORMAT_JSON_RPC
            || !sync_format_is_json(ctx->route.c.format);
+}
+
+
+/* NGX_OK: a list, of which the document says where its items or pages are. */
+
+static ngx_int_t
+ngx_http_sync_map_back_list(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    sync_doc_operation_t *list)
+{
+    ngx_memzero(list, sizeof(sync_doc_operation_t));
+
+    if (ctx->payload.operation != SYNC_OP_LIST
+        || sync_doc_operation(ctx->tenant.doc, ctx->route.connector,
+                              ctx->payload.entity, SYNC_OP_LIST, list)
+           != SYNC_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return list->items.len || list->next.len ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* Where there is more: Link, RFC 8288. */
+
+static ngx_int_t
+ngx_http_sync_map_back_next(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    sync_json_t *json, sync_str_t next)
+{
+    u_char             *p;
+    ngx_int_t           rc;
+    sync_rc_t           said;
+    ngx_str_t           token, value;
+    sync_str_t          uri;
+    sync_path_t        *path;
+    sync_error_t        err;
+    sync_path_nodes_t   found;
+
+    static ngx_str_t  link = ngx_string("Link");
+
+    said = sync_path_compile(&path, &ctx->arena, next, &err);
+
+    if (said == SYNC_OK) {
+        said = sync_path_select(path, json, 0, &ctx->arena,
+                                &ctx->payload.work, &found, &err);
+    }
+
+    if (said == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (said == SYNC_NO || found.count == 0
+        || json->nodes[found.nodes[0]].type != SYNC_JSON_STRING)
+    {
+        return NGX_OK;
+    }
+
+    uri = sync_json_unescape(json, found.nodes[0], &ctx->arena);
+    if (uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_sync_page_seal(ctx, uri, &token);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : rc;
+    }
+
+    p = ngx_pnalloc(r->pool, sizeof("<?next=>; rel=\"next\"") + token.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "<?next=%V>; rel=\"next\"", &token) - p;
+
+    return ngx_http_sync_add_header(r, &link, &value);
 }
 
 

@@ -7,6 +7,7 @@
  */
 
 
+#include "ngx_http_sync_pages.h"
 #include "ngx_http_sync_registry.h"
 #include "sync_crypto.h"
 #include "sync_template.h"
@@ -25,6 +26,8 @@ static ngx_int_t ngx_http_sync_route_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_route_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_route_page(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, uint32_t *connector, ngx_str_t *page);
 static ngx_int_t ngx_http_sync_route_choose(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, uint32_t *connector);
 static ngx_int_t ngx_http_sync_route_prefixed(ngx_http_request_t *r,
@@ -137,7 +140,7 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     uint32_t               connector;
     ngx_int_t              rc;
-    ngx_str_t              key, name;
+    ngx_str_t              key, name, page;
     sync_doc_operation_t   operation;
     sync_doc_connector_t  *c;
 
@@ -159,7 +162,11 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_memzero(&ctx->route, sizeof(ngx_http_sync_route_t));
     ctx->route.connector = SYNC_DOC_NONE;
 
-    rc = ngx_http_sync_route_choose(r, ctx, &connector);
+    ngx_str_null(&page);
+    connector = SYNC_DOC_NONE;
+
+    rc = r->args.len ? ngx_http_sync_route_page(r, ctx, &connector, &page)
+                     : ngx_http_sync_route_choose(r, ctx, &connector);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -201,14 +208,6 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                      "If-Match");
     }
 
-    if (r->args.len) {
-        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                     "unknown-query",
-                                     "A query member is not known",
-                                     NGX_HTTP_SYNC_BUSINESS,
-                                     "this operation takes no query");
-    }
-
     rc = ngx_http_sync_route_key(r, ctx, &key);
     if (rc != NGX_OK) {
         return rc;
@@ -217,6 +216,10 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     rc = ngx_http_sync_route_target(r, ctx, &operation, &key);
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (page.len) {
+        ctx->route.uri = page;
     }
 
     rc = ngx_http_sync_route_headers(r, ctx);
@@ -273,6 +276,57 @@ ngx_http_sync_route_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] = NULL;
     ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_ROUTE);
+}
+
+
+/* "next=" of a list is where a page before it has led; nothing else is known. */
+
+static ngx_int_t
+ngx_http_sync_route_page(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    uint32_t *connector, ngx_str_t *page)
+{
+    ngx_int_t              rc;
+    ngx_str_t              token, name;
+    sync_str_t             s;
+    sync_doc_connector_t   c;
+
+    if (ctx->payload.operation != SYNC_OP_LIST
+        || ngx_strncmp(r->args.data, "next=", ngx_min(r->args.len, 5)) != 0
+        || r->args.len < 6)
+    {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                     "unknown-query",
+                                     "A query member is not known",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "this operation takes no query but the "
+                                     "\"next\" of a list's Link");
+    }
+
+    token.data = r->args.data + 5;
+    token.len = r->args.len - 5;
+
+    rc = ngx_http_sync_page_open(ctx, &token, &name, page);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    s.data = name.data;
+    s.len = name.len;
+
+    if (rc != NGX_OK
+        || sync_doc_connector(ctx->tenant.doc, s, &c) != SYNC_OK)
+    {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST, "bad-page",
+                                     "This page is not known",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "\"next\" is not what a Link of this "
+                                     "list has said to this client");
+    }
+
+    *connector = c.index;
+
+    return NGX_OK;
 }
 
 

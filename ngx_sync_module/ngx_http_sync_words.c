@@ -7,6 +7,7 @@
 #include "ngx_http_sync_core.h"
 #include "ngx_http_sync_registry.h"
 #include "ngx_http_sync_words.h"
+#include "sync_path.h"
 
 
 static ngx_int_t ngx_http_sync_find_map(ngx_http_sync_ctx_t *ctx,
@@ -129,6 +130,84 @@ ngx_http_sync_map_words(ngx_http_sync_ctx_t *ctx, const sync_map_t *map,
 
     if (rc != SYNC_OK) {
         return NGX_ERROR;
+    }
+
+    return ngx_http_sync_charge(ctx, text->len) == NGX_OK ? NGX_OK : NGX_BUSY;
+}
+
+
+ngx_int_t
+ngx_http_sync_map_items(ngx_http_sync_ctx_t *ctx, const sync_map_t *map,
+    const sync_json_t *json, sync_str_t items, sync_str_t *text,
+    sync_faults_t *faults)
+{
+    uint32_t            i;
+    sync_rc_t           rc;
+    sync_str_t          env[SYNC_MAP_ENV_N], item;
+    sync_path_t        *path;
+    sync_error_t        err;
+    sync_map_run_t      run;
+    sync_json_out_t     out;
+    sync_path_nodes_t   found;
+
+    ngx_memzero(&run, sizeof(sync_map_run_t));
+
+    run.work = &ctx->payload.work;
+    run.env = env;
+    run.bare = 1;
+
+    if (map != NULL
+        && ngx_http_sync_map_env(ctx, sync_map_env(map, SYNC_MAP_READ), env)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = sync_path_compile(&path, &ctx->arena, items, &err);
+
+    if (rc == SYNC_OK) {
+        rc = sync_path_select(path, json, 0, &ctx->arena, run.work, &found,
+                              &err);
+    }
+
+    if (rc == SYNC_NO) {
+        sync_faults_add(faults, json, 0, sync_str_null, err.what,
+                        "the items of the list cannot be found");
+        return NGX_DECLINED;
+    }
+
+    if (rc != SYNC_OK) {
+        return NGX_ERROR;
+    }
+
+    sync_json_begin(&out, &ctx->arena, json->text.len, 0);
+    sync_json_open(&out, '{');
+    sync_json_key(&out, sync_str_lit("records"));
+    sync_json_open(&out, '[');
+
+    for (i = 0; i < found.count; i++) {
+
+        if (map == NULL) {
+            sync_json_copy(&out, json, found.nodes[i]);
+            continue;
+        }
+
+        rc = sync_map_run(map, SYNC_MAP_READ, json, found.nodes[i], &run,
+                          &ctx->arena, &item, faults);
+        if (rc != SYNC_OK) {
+            return rc == SYNC_NO ? NGX_DECLINED : NGX_ERROR;
+        }
+
+        sync_json_value(&out, item);
+    }
+
+    sync_json_close(&out, ']');
+    sync_json_close(&out, '}');
+
+    rc = sync_json_end(&out, text);
+
+    if (rc != SYNC_OK) {
+        return rc == SYNC_NO ? NGX_BUSY : NGX_ERROR;
     }
 
     return ngx_http_sync_charge(ctx, text->len) == NGX_OK ? NGX_OK : NGX_BUSY;

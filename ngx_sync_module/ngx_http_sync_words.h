@@ -51,6 +51,14 @@ ngx_int_t ngx_http_sync_map_words(ngx_http_sync_ctx_t *ctx,
     const sync_map_t *map, sync_map_section_e section, const sync_json_t *json,
     ngx_uint_t update, sync_str_t *text, sync_faults_t *faults);
 
+/*
+ * The same over the nodes that a JSONPath finds, in front of all envelopes:
+ * {"records": [...]}.  map NULL: they stand there as they are.
+ */
+ngx_int_t ngx_http_sync_map_items(ngx_http_sync_ctx_t *ctx,
+    const sync_map_t *map, const sync_json_t *json, sync_str_t items,
+    sync_str_t *text, sync_faults_t *faults);
+
 /* The tape of a text; codes as above, the fault is a single one. */
 ngx_int_t ngx_http_sync_words_parse(ngx_http_sync_ctx_t *ctx, sync_str_t text,
     sync_json_t *json, sync_faults_t *faults);

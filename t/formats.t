@@ -79,6 +79,16 @@ my %say = (
     odata4   => [ 404, $js, '{"error":{"code":"0x80040217","message":'
                   . '"salesorder does not exist"}}' ],
     odata503 => [ 503, $js, '{"error":{"code":"X","message":"later"}}' ],
+    page1    => [ 200, $js, '{"d":{"results":[{"id":"1","number":"a"},'
+                  . '{"id":"2"}],"__next":"https://s4.example/odata/in?'
+                  . '$skiptoken=\\u00274\\u0027"}}' ],
+    page2    => [ 200, $js, '{"d":{"results":[{"id":"3"}]}}' ],
+    beside   => [ 200, $js, '{"d":{"results":[],"__next":"in?p=2"}}' ],
+    query    => [ 200, $js, '{"d":{"results":[],"__next":"?p=2"}}' ],
+    outside  => [ 200, $js, '{"d":{"results":[],"__next":"https://evil/x"}}' ],
+    up       => [ 200, $js, '{"d":{"results":[],"__next":"/odata/../x"}}' ],
+    spaced   => [ 200, $js, '{"d":{"results":[],"__next":"/odata/x y"}}' ],
+    number   => [ 200, $js, '{"d":{"results":[],"__next":7}}' ],
     xml      => [ 200, { 'Content-Type' => 'application/xml' },
                   '<Order xmlns="urn:o"><Id>7</Id></Order>' ],
     csv      => [ 200, { 'Content-Type' => 'text/csv' },
@@ -292,6 +302,26 @@ $t->write('tenants/beta.json', {
     routes => [ { entity => 'sales_order', to => 'odoo' } ],
 });
 
+$t->write('tenants/gamma.json', {
+    tenant => 'gamma', id => 't_gamma', match => { hosts => ['gamma.test'] },
+    sources => { json => { maps => { sales_order => 'maps/list.json' } } },
+    clients => { map { $_ => { source => 'json', api_keys => ["secret:$_"],
+                               entities => { sales_order => ['list'] } } }
+                     qw(json rpc) },
+    connectors => { odata => connector('odata-v2', 'flat', path => '/odata',
+        ops => { list => { request => 'GET /in?$top=2',
+                           items => '$.d.results[*]',
+                           next => '$.d.__next' } }) },
+    routes => [ { entity => 'sales_order', to => 'odata' } ],
+});
+
+$t->write('library/maps/list.json', {
+    write => { rules => \@rules },
+    read => { in => { many => '/records' }, out => { many => '/orders' },
+              rules => [ { from => '$.id', to => '/id' },
+                         { from => '$.order_number', to => '/number' } ] } });
+
+$t->write("secrets/t_gamma/$_", $clients{$_}) for qw(json rpc);
 $t->write('secrets/t_beta/json', $clients{json});
 $t->write('secret', 'a secret of the edge, long enough');
 
@@ -552,6 +582,68 @@ is($res->{body}, '{"id":"4711","total":"0.10","number":"000123"}',
 $res = ask('GET', '/v1/orders/a,1', undef, host => 'beta.test');
 is($res->{status}, 400, 'an id that is no number');
 is($res->json->{type}, 'urn:sync:problem:bad-value', 'says so');
+
+
+# lists, page by page
+
+sub list {
+    my ($say, $query, %opt) = @_;
+
+    say($say);
+    return ask('GET', "/v1/orders$query", undef, host => 'gamma.test', %opt);
+}
+
+$res = list('page1', '');
+
+is($res->{status}, 200, 'a list');
+is(sent()->{uri}, '/odata/in?$top=2', 'as the document asks for it');
+is($res->{body}, '{"orders":[{"id":"1","number":"a"},{"id":"2"}]}',
+   'its items in the words of the client');
+
+my ($next) = ($res->header('Link') // '')
+             =~ /^<(\?next=[A-Za-z0-9_-]+)>; rel="next"$/;
+
+ok($next, 'a link to the next page');
+
+$res = list('page2', $next);
+is($res->{status}, 200, 'the next page');
+is(sent()->{uri}, "/odata/in?\$skiptoken='4'", 'is where the target said');
+is($res->{body}, '{"orders":[{"id":"3"}]}', 'its items');
+is($res->header('Link'), undef, 'the last one');
+
+for my $row ([ 'beside', '/odata/in?p=2' ], [ 'query', '/odata/in?p=2' ]) {
+    $res = list($row->[0], '');
+    ($next) = $res->header('Link') =~ /^<(.*)>/;
+    list('page2', $next);
+    is(sent()->{uri}, $row->[1], "a link that is relative, $row->[0]");
+}
+
+for my $say (qw(outside up spaced number page2)) {
+    $res = list($say, '');
+    is($res->{status}, 200, "$say: a list");
+    is($res->header('Link'), undef, 'without a link');
+}
+
+my $calls = $t->ledger('erp');
+
+($next) = list('page1', '')->header('Link') =~ /^<(.*)>/;
+
+for my $query (substr($next, 0, -1) . ($next =~ /A$/ ? 'B' : 'A'), "$next&a=b",
+               substr($next, 0, -3), '?next=', '?next=abc', '?next=%2f',
+               '?$top=5', '?a=b', "?a=b&next=1")
+{
+    $res = list('page2', $query);
+    is($res->{status}, 400, 'no such page: ' . substr($query, 0, 12));
+}
+
+is(list('page2', $next, client => 'rpc')->{status}, 400,
+   'the page of another client');
+say('page2');
+is(ask('GET', "/v1/orders/1$next", undef, host => 'beta.test')->{status}, 400,
+   'no page of an object');
+is(scalar $t->ledger('erp'), $calls + 1, 'none of them is sent');
+
+is(list('odata', '')->{status}, 400, 'an error in place of a list');
 
 
 # XML, CSV, forms to connectors

@@ -315,6 +315,8 @@ typedef struct {
     sync_str_t  action;                  /* of SOAP; the method of JSON-RPC */
     sync_str_t  body;                    /* JSON for sync_body_render(), or
                                             empty: what the map makes */
+    sync_str_t  items;                   /* JSONPaths into a list's answer, or */
+    sync_str_t  next;                    /* empty */
     unsigned    if_match:1;              /* If-Match is required */
 } sync_doc_operation_t;
 

@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   4
+#define SYNC_DOC_VERSION   5
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -103,6 +103,8 @@ typedef struct {
     sync_doc_ref_t  code;                /* n 0: not known */
     sync_doc_ref_t  action;
     sync_doc_ref_t  body;
+    sync_doc_ref_t  items;
+    sync_doc_ref_t  next;
     uint32_t        if_match;
     uint32_t        unused;
 } sync_doc_operation_rec_t;

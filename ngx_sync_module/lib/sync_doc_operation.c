@@ -1,11 +1,13 @@
 
 /*
- * Operations: the request that a connector gets for one of an entity.
+ * Operations: the request that a connector gets for one of an entity, and
+ * where its answer has what was asked for.
  */
 
 
 #include "sync_body.h"
 #include "sync_doc_grammar.h"
+#include "sync_path.h"
 #include "sync_template.h"
 
 
@@ -30,6 +32,8 @@ static sync_rc_t sync_doc_set_body(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_body_secrets(sync_doc_compile_t *c,
     const sync_json_t *body);
+static sync_rc_t sync_doc_set_query(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_operation_whole(sync_doc_compile_t *c,
     const sync_value_t *v, sync_doc_op_fill_t *fill);
 static sync_rc_t sync_doc_operation_fits(sync_doc_compile_t *c,
@@ -64,8 +68,12 @@ static const sync_doc_member_t  sync_doc_operation_table[] = {
     { "body", SYNC_DOC_ANY, 0, sync_doc_set_body,
       sync_doc_in(body), NULL },
 
-    sync_doc_later("items"),
-    sync_doc_later("next"),
+    { "items", SYNC_DOC_STRING, 0, sync_doc_set_query,
+      sync_doc_in(items), NULL },
+
+    { "next", SYNC_DOC_STRING, 0, sync_doc_set_query,
+      sync_doc_in(next), NULL },
+
     sync_doc_later("query"),
     sync_doc_later("hit"),
 
@@ -305,6 +313,30 @@ sync_doc_body_secrets(sync_doc_compile_t *c, const sync_json_t *body)
 }
 
 
+static sync_rc_t
+sync_doc_set_query(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t            rc;
+    sync_path_t         *path;
+    sync_error_t         err;
+    sync_doc_op_fill_t  *fill = rec;
+
+    if (fill->op != SYNC_OP_LIST) {
+        return sync_doc_refuse(c, "value", "belongs to list");
+    }
+
+    rc = sync_path_compile(&path, c->arena, sync_value_str(v), &err);
+
+    if (rc == SYNC_NO) {
+        return sync_doc_refuse(c, "value", "%s, at byte %zu", err.text,
+                               err.offset);
+    }
+
+    return rc == SYNC_OK ? sync_doc_set_text(c, v, m, rec) : rc;
+}
+
+
 /* What no member can tell alone. */
 
 static sync_rc_t
@@ -325,6 +357,11 @@ sync_doc_operation_whole(sync_doc_compile_t *c, const sync_value_t *v,
 
     if (body && fill->get) {
         return sync_doc_refuse_at(c, "body", "value", "a GET has none");
+    }
+
+    if (fill->rec.next.n && !fill->get) {
+        return sync_doc_refuse_at(c, "next", "value", "is where a list by GET "
+                                  "goes on");
     }
 
     if (fill->format == SYNC_FORMAT_JSON_RPC && fill->rec.action.n == 0) {

@@ -543,6 +543,8 @@ sync_doc_operation(const sync_doc_t *doc, uint32_t connector,
     operation->method = sync_template_method(operation->code);
     operation->action = sync_doc_view(doc, rec->ops[op].action);
     operation->body = sync_doc_view(doc, rec->ops[op].body);
+    operation->items = sync_doc_view(doc, rec->ops[op].items);
+    operation->next = sync_doc_view(doc, rec->ops[op].next);
     operation->if_match = rec->ops[op].if_match != 0;
 
     return SYNC_OK;

@@ -118,7 +118,8 @@ struct sync_map_trace_s {
  *   max     bytes of output allowed; 0: 16 MiB;
  *   trace   is told which rule wrote what; or NULL;
  *   update  map only what is present: null clears, "default" and "required"
- *           are skipped, and so are constants that do not say "update": true.
+ *           are skipped, and so are constants that do not say "update": true;
+ *   bare    node is the payload itself, and no envelope is put around it.
  */
 
 typedef struct {
@@ -127,6 +128,7 @@ typedef struct {
     size_t             max;
     sync_map_trace_t  *trace;
     unsigned           update:1;
+    unsigned           bare:1;       /* without the envelopes of the section */
 } sync_map_run_t;
 
 

@@ -88,13 +88,13 @@ sync_map_run(const sync_map_t *map, sync_map_section_e section,
     n = SYNC_JSON_NONE;
     many = 0;
 
-    if (s->in.many.data != NULL) {
+    if (s->in.many.data != NULL && !run->bare) {
         n = sync_json_at(json, node, s->in.many);
         many = n != SYNC_JSON_NONE && json->nodes[n].type == SYNC_JSON_ARRAY;
     }
 
     if (!many) {
-        n = sync_json_at(json, node, s->in.one);
+        n = run->bare ? node : sync_json_at(json, node, s->in.one);
     }
 
     if (n == SYNC_JSON_NONE) {
@@ -118,6 +118,10 @@ sync_map_run(const sync_map_t *map, sync_map_section_e section,
 
         sync_json_close(&ctx.out, ']');
         depth = s->out.many_depth;
+
+    } else if (run->bare) {
+        sync_map_scope_run(&ctx, &s->scope, n, work);
+        depth = 0;
 
     } else {
         sync_map_key(&ctx, s->out.one_open);

@@ -312,8 +312,11 @@ test_formats(void)
         "\"create\":{\"request\":\"POST /s\",\"action\":\"urn:Create\"},"
         "\"read\":{\"request\":\"POST /s\",\"action\":\"urn:Get\","
         "\"body\":{\"Get\":{\"@xmlns\":\"urn:x\",\"Id\":\"{id}\"}}},"
-        "\"list\":{\"request\":\"POST /s\",\"body\":{\"All\":null}"
-        "}}}}}}";
+        "\"list\":{\"request\":\"POST /s\",\"body\":{\"All\":null},"
+        "\"items\":\"$.AllResponse.Row[*]\"}}}},"
+        "\"odata\":{\"upstream\":\"ecc\",\"format\":\"odata-v4\","
+        "\"entities\":{\"sales_order\":{\"list\":{\"request\":\"GET /o\","
+        "\"items\":\"$.value[*]\",\"next\":\"$['@odata.nextLink']\"}}}}}}";
 
     if (!ok(load(text, &block, &err) == SYNC_OK, "formats are taken")) {
         diag("%s", err.text);
@@ -343,6 +346,16 @@ test_formats(void)
     is_str(op.method, "POST", "a read by POST");
     is_str(op.body, "{\"Get\":{\"@xmlns\":\"urn:x\",\"Id\":\"{id}\"}}",
            "its body");
+
+    (void) sync_doc_operation(doc, c.index, SYNC_ENTITY_SALES_ORDER,
+                              SYNC_OP_LIST, &op);
+    is_str(op.items, "$.AllResponse.Row[*]", "where the items of a list are");
+    is_int(op.next.len, 0, "no next page");
+
+    (void) sync_doc_connector(doc, str("odata"), &c);
+    (void) sync_doc_operation(doc, c.index, SYNC_ENTITY_SALES_ORDER,
+                              SYNC_OP_LIST, &op);
+    is_str(op.next, "$['@odata.nextLink']", "where the next page is");
 }
 
 

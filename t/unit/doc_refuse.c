@@ -143,14 +143,8 @@ static const broken_t  later[] = {
     { "{\"connectors\":{\"s4\":{\"idempotency\":{\"on_unknown\":null}}}}",
       "/connectors/s4/entities/sales_order/find", NULL, "\"find\"" },
     { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"find\":null"
-      "}}}}}", "/connectors/s4/entities/sales_order/list/items", NULL,
-      "\"items\"" },
-    { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"list\":{"
-      "\"items\":null}}}}}}",
-      "/connectors/s4/entities/sales_order/list/next", NULL, "\"next\"" },
-    { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"list\":{"
-      "\"next\":null}}}}}}",
-      "/connectors/s4/entities/sales_order/list/query", NULL, "\"query\"" },
+      "}}}}}", "/connectors/s4/entities/sales_order/list/query", NULL,
+      "\"query\"" },
     { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"list\":{"
       "\"query\":null}}}}}}", "/connectors/netsuite/url", NULL, "\"url\"" },
     { "{\"connectors\":{\"netsuite\":{\"url\":null,\"upstream\":\"netsuite\""
@@ -483,6 +477,12 @@ static const broken_t  broken[] = {
       AT_ORDER "/create/if_match", "value", "belongs to replace" },
     { ORDER("\"read\":\"GET /a\""), AT_ORDER "/read", "template",
       "a read asks by {id}" },
+    { ORDER("\"list\":{\"request\":\"GET /a\",\"items\":\"d.results\"}"),
+      AT_ORDER "/list/items", "value", "at byte 0" },
+    { ORDER("\"read\":{\"request\":\"GET /a/{id}\",\"next\":\"$.n\"}"),
+      AT_ORDER "/read/next", "value", "belongs to list" },
+    { ORDER("\"list\":{\"request\":\"POST /a\",\"body\":1,\"next\":\"$.n\"}"),
+      AT_ORDER "/list/next", "value", "a list by GET" },
     { ORDER("\"read\":\"POST /a/{id}\""), AT_ORDER "/read", "value",
       "has a \"body\" that asks for it" },
     { ORDER("\"read\":{\"request\":\"POST /a\",\"body\":{\"a\":1}}"),
