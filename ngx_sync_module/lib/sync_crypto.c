@@ -31,6 +31,9 @@ _Static_assert(sizeof(SHA256_CTX) <= sizeof(sync_sha256_t)
                "a SHA256_CTX fits into a sync_sha256_t");
 
 
+#define SYNC_AEAD_BOUND  256          /* bytes of what is bound, at once */
+
+
 static EVP_CIPHER_CTX *sync_aead_begin(const unsigned char *key,
     const unsigned char *nonce, int encrypt, const sync_str_t *aad,
     size_t naad);
@@ -280,7 +283,8 @@ sync_aead_begin(const unsigned char *key, const unsigned char *nonce,
     int encrypt, const sync_str_t *aad, size_t naad)
 {
     int              n, good;
-    size_t           i;
+    size_t           i, len;
+    unsigned char    bytes[SYNC_AEAD_BOUND];
     EVP_CIPHER_CTX  *ctx;
 
     if (sync_aead_cipher == NULL) {
@@ -298,12 +302,30 @@ sync_aead_begin(const unsigned char *key, const unsigned char *nonce,
     good = EVP_CipherInit_ex2(ctx, sync_aead_cipher, key, nonce, encrypt,
                               NULL);
 
-    for (i = 0; i < naad && good; i++) {
-        if (aad[i].len) {
-            good = aad[i].len <= INT32_MAX
-                   && EVP_CipherUpdate(ctx, NULL, &n, aad[i].data,
-                                       (int) aad[i].len);
+    /* small pieces in one go: each call costs more than their bytes */
+
+    for (i = 0, len = 0; i < naad && good; i++) {
+
+        if (aad[i].len <= sizeof(bytes) - len) {
+
+            if (aad[i].len) {
+                memcpy(bytes + len, aad[i].data, aad[i].len);
+                len += aad[i].len;
+            }
+
+            continue;
         }
+
+        good = aad[i].len <= INT32_MAX
+               && (len == 0
+                   || EVP_CipherUpdate(ctx, NULL, &n, bytes, (int) len))
+               && EVP_CipherUpdate(ctx, NULL, &n, aad[i].data,
+                                   (int) aad[i].len);
+        len = 0;
+    }
+
+    if (good && len) {
+        good = EVP_CipherUpdate(ctx, NULL, &n, bytes, (int) len);
     }
 
     if (!good) {
