@@ -14,6 +14,7 @@
 
 #include "sync_doc.h"
 #include "sync_map.h"
+#include "sync_schema.h"
 
 #include <stdio.h>
 
@@ -104,6 +105,22 @@ int syncctl_library_path(const syncctl_library_t *library, sync_str_t name,
  */
 int syncctl_compile_map(sync_arena_t *arena, const char *name,
     sync_str_t text, syncctl_library_t *library, FILE *out, sync_map_t **map);
+
+/*
+ * A schema of the library, with those below schemas/ that it refers to, formats
+ * asserted as the gateway does.  SYNCCTL_NO: told to out.
+ */
+int syncctl_library_schema(sync_arena_t *arena, syncctl_library_t *library,
+    sync_str_t name, FILE *out, sync_schema_t **schema);
+
+/* The canonical one of an entity, by the document; NULL: there is none. */
+int syncctl_canonical_schema(sync_arena_t *arena, syncctl_library_t *library,
+    const sync_doc_t *doc, sync_entity_e entity, FILE *out,
+    sync_schema_t **schema);
+
+/* A payload by a schema; SYNCCTL_NO: told, each place, under a name. */
+int syncctl_judge(sync_arena_t *arena, const sync_schema_t *schema,
+    const sync_json_t *json, int update, const char *name);
 
 /* The same of a file of the library, which is told by its name there. */
 int syncctl_library_map(sync_arena_t *arena, syncctl_library_t *library,

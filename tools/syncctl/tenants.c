@@ -22,6 +22,8 @@ static int syncctl_tenants_maps(sync_arena_t *arena,
     syncctl_tenants_t *tenants, syncctl_tenant_t *tenant);
 static int syncctl_tenants_map(sync_arena_t *arena,
     syncctl_tenants_t *tenants, syncctl_tenant_t *tenant, sync_str_t path);
+static int syncctl_tenants_schemas(sync_arena_t *arena,
+    syncctl_tenants_t *tenants, syncctl_tenant_t *t);
 static int syncctl_tenants_keys(sync_arena_t *arena,
     syncctl_tenants_t *tenants, syncctl_tenant_t *tenant);
 static int syncctl_tenants_load(sync_arena_t *arena,
@@ -36,7 +38,7 @@ const syncctl_command_t  syncctl_tenants = {
     "tenants",
     "DIR",
     "Says of each document in DIR/tenants whether the gateway would take it, "
-    "with the maps, templates and key sets below DIR/library.",
+    "with the maps, schemas, templates and key sets below DIR/library.",
     syncctl_tenants_run
 };
 
@@ -86,6 +88,10 @@ syncctl_tenants_judge(sync_arena_t *arena, syncctl_tenants_t *tenants)
 
         if (rc == SYNCCTL_YES) {
             rc = syncctl_tenants_maps(arena, tenants, t);
+        }
+
+        if (rc == SYNCCTL_YES) {
+            rc = syncctl_tenants_schemas(arena, tenants, t);
         }
 
         if (rc == SYNCCTL_YES) {
@@ -227,6 +233,52 @@ syncctl_tenants_map(sync_arena_t *arena, syncctl_tenants_t *tenants,
     }
 
     return rc;
+}
+
+
+/* Those of sources, and the canonical one of each entity. */
+
+static int
+syncctl_tenants_schemas(sync_arena_t *arena, syncctl_tenants_t *tenants,
+    syncctl_tenant_t *t)
+{
+    int                rc;
+    uint32_t           i, e;
+    sync_str_t         path;
+    sync_schema_t     *schema;
+    sync_doc_source_t  source;
+
+    for (e = 0; e < SYNC_ENTITIES; e++) {
+
+        rc = syncctl_canonical_schema(arena, &tenants->library, t->doc,
+                                      (sync_entity_e) e, stdout, &schema);
+
+        for (i = 0; rc == SYNCCTL_YES && i < sync_doc_sources(t->doc); i++) {
+
+            if (sync_doc_source_at(t->doc, i, &source) != SYNC_OK) {
+                continue;
+            }
+
+            path = source.schemas[e];
+
+            if (path.len) {
+                rc = syncctl_library_schema(arena, &tenants->library, path,
+                                            stdout, &schema);
+            }
+        }
+
+        if (rc == SYNCCTL_NO) {
+            path = sync_entity_name((sync_entity_e) e);
+            printf("%s: invalid: it needs that schema for \"%.*s\"\n",
+                   t->file, (int) path.len, (char *) path.data);
+        }
+
+        if (rc != SYNCCTL_YES) {
+            return rc;
+        }
+    }
+
+    return SYNCCTL_YES;
 }
 
 

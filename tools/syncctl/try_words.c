@@ -17,6 +17,8 @@
 #define SYNCCTL_UUID_HEX  "00000000000080008000000000000000"
 
 
+static int syncctl_try_schema(sync_arena_t *arena,
+    syncctl_tenants_t *tenants, syncctl_try_t *t, const sync_json_t *source);
 static int syncctl_try_source(sync_arena_t *arena, syncctl_try_t *t,
     sync_json_t *source);
 static int syncctl_try_connector(syncctl_try_t *t, uint32_t *connector);
@@ -36,17 +38,24 @@ int
 syncctl_try_canonical(sync_arena_t *arena, syncctl_tenants_t *tenants,
     syncctl_try_t *t)
 {
-    int            rc;
-    sync_rc_t      done;
-    sync_json_t    source;
-    sync_error_t   err;
-    sync_faults_t  faults;
+    int             rc;
+    sync_rc_t       done;
+    sync_json_t     source;
+    sync_error_t    err;
+    sync_faults_t   faults;
+    sync_schema_t  *schema;
 
     if (!syncctl_try_writes(t)) {
         return SYNCCTL_YES;
     }
 
     rc = syncctl_try_source(arena, t, &source);
+
+    if (rc != SYNCCTL_YES) {
+        return rc;
+    }
+
+    rc = syncctl_try_schema(arena, tenants, t, &source);
 
     if (rc != SYNCCTL_YES) {
         return rc;
@@ -69,6 +78,18 @@ syncctl_try_canonical(sync_arena_t *arena, syncctl_tenants_t *tenants,
         return syncctl_try_said(done, "422 canonical", &err);
     }
 
+    rc = syncctl_canonical_schema(arena, &tenants->library, t->doc,
+                                  t->entity, stderr, &schema);
+
+    if (rc != SYNCCTL_YES) {
+        return rc;
+    }
+
+    if (schema) {
+        return syncctl_judge(arena, schema, &t->payload,
+                             t->op == SYNC_OP_UPDATE, "422 canonical");
+    }
+
     sync_faults_init(&faults, arena);
 
     done = sync_fields_check(sync_fields_find(sync_entity_name(t->entity)),
@@ -81,6 +102,30 @@ syncctl_try_canonical(sync_arena_t *arena, syncctl_tenants_t *tenants,
     }
 
     return syncctl_try_said(done, NULL, NULL);
+}
+
+
+/* The schema of the source, where it has one. */
+
+static int
+syncctl_try_schema(sync_arena_t *arena, syncctl_tenants_t *tenants,
+    syncctl_try_t *t, const sync_json_t *source)
+{
+    int             rc;
+    sync_schema_t  *schema;
+
+    if (t->source.schemas[t->entity].len == 0) {
+        return SYNCCTL_YES;
+    }
+
+    rc = syncctl_library_schema(arena, &tenants->library,
+                                t->source.schemas[t->entity], stderr,
+                                &schema);
+
+    return rc == SYNCCTL_YES
+           ? syncctl_judge(arena, schema, source, t->op == SYNC_OP_UPDATE,
+                           "422 source")
+           : rc;
 }
 
 
