@@ -13,13 +13,15 @@ static void fuzz_map(sync_arena_t *arena, const sync_map_t *map,
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    unsigned       section;
-    sync_rc_t      rc;
-    sync_str_t     text, line;
-    sync_map_t    *map;
-    sync_json_t    json;
-    sync_error_t   err;
-    sync_arena_t   arena;
+    unsigned           section;
+    uint64_t           work;
+    sync_rc_t          rc;
+    sync_str_t         text, line;
+    sync_map_t        *map;
+    sync_json_t        json;
+    sync_error_t       err;
+    sync_arena_t       arena;
+    sync_map_error_t   error;
 
     fuzz_begin(&arena);
 
@@ -35,6 +37,14 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         for (section = 0; section < SYNC_MAP_SECTIONS; section++) {
             fuzz_map(&arena, map, &json, (sync_map_section_e) section, 0);
             fuzz_map(&arena, map, &json, (sync_map_section_e) section, 1);
+        }
+
+        if (sync_map_has_error(map)) {
+            work = FUZZ_WORK;
+
+            fuzz_check(sync_map_error(map, &json, (int) (size & 1), &arena,
+                                      &work, &error)
+                       != SYNC_FAULT);
         }
     }
 

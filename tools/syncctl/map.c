@@ -12,6 +12,8 @@ typedef struct {
     const char          *map;
     const char          *file;
     sync_map_section_e   section;
+    unsigned             error:1;        /* --section error */
+    unsigned             failed:1;
     unsigned             update:1;
     unsigned             trace:1;
     sync_str_t           env[SYNC_MAP_ENV_N];
@@ -22,14 +24,16 @@ typedef struct {
 static int syncctl_map_run(sync_arena_t *arena, int argc, char **argv);
 static int syncctl_map_options(syncctl_map_t *m, char **argv);
 static int syncctl_map_env(syncctl_map_t *m, const char *text);
+static int syncctl_map_error(sync_arena_t *arena, const sync_map_t *map,
+    syncctl_map_t *m, const sync_json_t *json);
 static void syncctl_map_wrote(sync_map_trace_t *trace, sync_str_t rule,
     sync_str_t to, const sync_json_t *json, uint32_t node);
 
 
 const syncctl_command_t  syncctl_map = {
     "map",
-    "MAP FILE [--section write|read] [--update] [--env NAME=VALUE]... "
-    "[--library DIR] [--trace]",
+    "MAP FILE [--section write|read|error] [--update] [--failed] "
+    "[--env NAME=VALUE]... [--library DIR] [--trace]",
     "Prints what a map makes of a payload; --trace tells which rule set which "
     "member.",
     syncctl_map_run
@@ -75,6 +79,10 @@ syncctl_map_run(sync_arena_t *arena, int argc, char **argv)
         return rc;
     }
 
+    if (m.error) {
+        return syncctl_map_error(arena, map, &m, &json);
+    }
+
     memset(&run, 0, sizeof(run));
     run.env = m.env;
     run.update = m.update;
@@ -107,6 +115,9 @@ syncctl_map_options(syncctl_map_t *m, char **argv)
         } else if (strcmp(*argv, "--trace") == 0) {
             m->trace = 1;
 
+        } else if (strcmp(*argv, "--failed") == 0) {
+            m->failed = 1;
+
         } else if (strcmp(*argv, "--section") == 0 && argv[1] != NULL) {
             argv++;
 
@@ -115,6 +126,9 @@ syncctl_map_options(syncctl_map_t *m, char **argv)
 
             } else if (strcmp(*argv, "write") == 0) {
                 m->section = SYNC_MAP_WRITE;
+
+            } else if (strcmp(*argv, "error") == 0) {
+                m->error = 1;
 
             } else {
                 return syncctl_misused("\"%s\" is no section", *argv);
@@ -171,6 +185,60 @@ syncctl_map_env(syncctl_map_t *m, const char *text)
 
     return syncctl_misused("\"%s\" is not NAME=VALUE of an \"env\" that maps "
                            "know", text);
+}
+
+
+/* What an answer says is wrong; SYNCCTL_NO: nothing is. */
+
+static int
+syncctl_map_error(sync_arena_t *arena, const sync_map_t *map,
+    syncctl_map_t *m, const sync_json_t *json)
+{
+    uint64_t           work;
+    sync_rc_t          rc;
+    sync_str_t         text;
+    sync_json_out_t    out;
+    sync_map_error_t   error;
+
+    static const char  *const classes[] = {
+        "by the status", "business", "technical", "transient"
+    };
+
+    if (!sync_map_has_error(map)) {
+        fprintf(stderr, "%s: the map has no section \"error\"\n", m->map);
+        return SYNCCTL_WRONG;
+    }
+
+    work = UINT64_MAX;
+
+    rc = sync_map_error(map, json, m->failed, arena, &work, &error);
+
+    if (rc == SYNC_FAULT) {
+        return syncctl_no_memory();
+    }
+
+    if (rc == SYNC_NO) {
+        fprintf(stderr, "%s: this is no error\n", m->file);
+        return SYNCCTL_NO;
+    }
+
+    sync_json_begin(&out, arena, 256, 0);
+    sync_json_open(&out, '{');
+    sync_json_key(&out, sync_str_lit("class"));
+    sync_json_string(&out, syncctl_str(classes[error.class]));
+    sync_json_key(&out, sync_str_lit("code"));
+    sync_json_string(&out, error.code);
+    sync_json_key(&out, sync_str_lit("message"));
+    sync_json_string(&out, error.message);
+    sync_json_close(&out, '}');
+
+    if (sync_json_end(&out, &text) != SYNC_OK) {
+        return syncctl_no_memory();
+    }
+
+    syncctl_print(text);
+
+    return SYNCCTL_YES;
 }
 
 
