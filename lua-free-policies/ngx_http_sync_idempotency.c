@@ -33,6 +33,7 @@ typedef enum {
 
 typedef struct {
     ngx_http_sync_idem_state_e  state;
+    ngx_sync_store_t           *store;   /* where this tenant's keys are */
     ngx_sync_op_t               op;
     ngx_sync_claim_t            claim;
     ngx_event_t                 poll;
@@ -56,6 +57,9 @@ static ngx_int_t ngx_http_sync_send_run(ngx_http_request_t *r,
 static void ngx_http_sync_send_cancel(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_note_handler(ngx_sync_op_t *op);
 
+static ngx_int_t ngx_http_sync_idem_place(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_main_conf_t *imcf,
+    ngx_http_sync_idem_slot_t *slot);
 static ngx_int_t ngx_http_sync_idem_key(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf);
 static ngx_int_t ngx_http_sync_idem_name(ngx_http_request_t *r,
@@ -188,6 +192,11 @@ ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                 return rc;
             }
 
+            rc = ngx_http_sync_idem_place(ctx, imcf, slot);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
             rc = ngx_http_sync_idem_prepare(r, ctx, ilcf, slot);
             if (rc != NGX_OK) {
                 return rc;
@@ -203,7 +212,7 @@ ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
             slot->state = NGX_HTTP_SYNC_IDEM_CLAIMING;
             ctx->claim.lease_end = ngx_current_msec + slot->claim.lease;
 
-            rc = imcf->store->ops->claim(imcf->store, &slot->op, &slot->claim);
+            rc = slot->store->ops->claim(slot->store, &slot->op, &slot->claim);
             if (rc == NGX_AGAIN) {
                 return NGX_AGAIN;
             }
@@ -356,6 +365,42 @@ ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
 
 /* Who asks for what under which key: nothing of it comes from the payload. */
+
+/* The residency of the tenant names the store. */
+
+static ngx_int_t
+ngx_http_sync_idem_place(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idempotency_main_conf_t *imcf,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    sync_str_t  residency;
+
+    ngx_memzero(&residency, sizeof(sync_str_t));
+
+    if (ctx->tenant.doc) {
+        residency = sync_doc_residency(ctx->tenant.doc);
+    }
+
+    slot->store = ngx_sync_store_at(imcf->store, (u_char *) residency.data,
+                                    residency.len);
+
+    if (slot->store == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "idempotency: tenant \"%V\" lives in \"%*s\", but no "
+                      "sync_store has that name", &ctx->tenant.name,
+                      residency.len, residency.data);
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                     "tenant-misconfigured",
+                                     "The tenant is not set up right",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "there is no store where its data is to "
+                                     "be kept");
+    }
+
+    return NGX_OK;
+}
+
 
 static ngx_int_t
 ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
@@ -581,9 +626,6 @@ ngx_http_sync_idem_granted(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idem_slot_t *slot, uint64_t epoch)
 {
     ngx_sync_hold_t                        *hold;
-    ngx_http_sync_idempotency_main_conf_t  *imcf;
-
-    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
 
     hold = &ctx->claim.hold;
 
@@ -593,7 +635,7 @@ ngx_http_sync_idem_granted(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
 
     ctx->claim.state = NGX_HTTP_SYNC_CLAIM_HELD;
-    ctx->claim.store = imcf->store;
+    ctx->claim.store = slot->store;
     ctx->claim.on_unknown = ilcf->on_unknown;
     ctx->claim.cap = ilcf->cap;
     ctx->claim.keep = ilcf->keep;
@@ -699,9 +741,6 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_int_t                               rc;
     ngx_uint_t                              rule;
     ngx_sync_hold_t                        *hold;
-    ngx_http_sync_idempotency_main_conf_t  *imcf;
-
-    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
 
     if (ngx_http_sync_note_read(&slot->claim.entry.note, &rule,
                                 &ctx->claim.connector)
@@ -725,7 +764,7 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     ngx_http_sync_op_init(ctx, &slot->op);
 
-    rc = imcf->store->ops->resolve_begin(imcf->store, &slot->op, hold);
+    rc = slot->store->ops->resolve_begin(slot->store, &slot->op, hold);
 
     return rc == NGX_AGAIN ? NGX_AGAIN : NGX_BUSY;
 }
@@ -754,9 +793,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_int_t                               rc;
     ngx_uint_t                              rule;
     ngx_sync_hold_t                        *hold;
-    ngx_http_sync_idempotency_main_conf_t  *imcf;
 
-    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
     hold = &ctx->claim.hold;
 
     if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
@@ -812,7 +849,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
         ngx_http_sync_op_init(ctx, &slot->op);
 
-        rc = imcf->store->ops->resolve_end(imcf->store, &slot->op, hold);
+        rc = slot->store->ops->resolve_end(slot->store, &slot->op, hold);
 
         return rc == NGX_AGAIN ? NGX_AGAIN : NGX_BUSY;
     }
@@ -928,7 +965,6 @@ static void
 ngx_http_sync_idempotency_cancel(ngx_http_sync_ctx_t *ctx)
 {
     ngx_http_sync_idem_slot_t              *slot;
-    ngx_http_sync_idempotency_main_conf_t  *imcf;
 
     slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
 
@@ -936,11 +972,10 @@ ngx_http_sync_idempotency_cancel(ngx_http_sync_ctx_t *ctx)
         return;
     }
 
-    imcf = ngx_http_get_module_main_conf(ctx->request,
-                                         ngx_http_sync_idempotency_module);
-
     ngx_http_sync_idem_stop_waiting(slot);
-    ngx_sync_store_cancel(imcf->store, &slot->op);
+    if (slot->store) {
+        ngx_sync_store_cancel(slot->store, &slot->op);
+    }
 
     ngx_http_sync_claim_drop(ctx);
 }

@@ -204,6 +204,7 @@ ngx_http_sync_idempotency_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_sync_idempotency_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
+    ngx_sync_store_t                       *st;
     ngx_http_core_loc_conf_t               *clcf;
     ngx_http_sync_loc_conf_t               *slcf;
     ngx_http_sync_main_conf_t              *smcf;
@@ -241,11 +242,16 @@ ngx_http_sync_idempotency_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (imcf->store->timeout >= clcf->send_timeout) {
+    for (st = imcf->store; st; st = st->next) {
+
+        if (st->timeout < clcf->send_timeout) {
+            continue;
+        }
+
         ngx_http_sync_refuse(cf, ctx, "the timeout of sync_store, %M ms, must "
                              "be shorter than send_timeout, %M ms: an answer "
                              "is held while it is settled",
-                             imcf->store->timeout, clcf->send_timeout);
+                             st->timeout, clcf->send_timeout);
         return NGX_ERROR;
     }
 

@@ -336,6 +336,7 @@ struct ngx_sync_store_s {
     void                        *data;       /* the store's own */
     ngx_str_t                    label;      /* name=, "default" */
     ngx_msec_t                   timeout;    /* deadline of an operation */
+    ngx_sync_store_t            *next;       /* of the named ones, or NULL */
 };
 
 
@@ -367,6 +368,13 @@ typedef enum {
 
 ngx_sync_store_t *ngx_sync_store_get(ngx_conf_t *cf, ngx_sync_zone_e kind);
 ngx_sync_store_t *ngx_sync_store_local(ngx_conf_t *cf, ngx_sync_zone_e kind);
+
+/*
+ * Of the stores that get() returned, the one of this name=; get()'s own where
+ * the name is empty or there is only one.  NULL: there is none of that name.
+ */
+ngx_sync_store_t *ngx_sync_store_at(ngx_sync_store_t *st, u_char *name,
+    size_t len);
 
 /* What sync_zone says, or the default: bytes.  Called when get() may be. */
 size_t ngx_sync_zone_size(ngx_conf_t *cf, ngx_sync_zone_e kind);

@@ -18,13 +18,20 @@
 
 
 typedef struct {
-    ngx_sync_store_t               store;      /* what sync_store names */
-    const ngx_sync_store_type_t   *type;       /* NULL: nothing, hence shm */
+    ngx_sync_store_t               store;
+    const ngx_sync_store_type_t   *type;
+    ngx_flag_t                     breaker;
+} ngx_sync_store_named_t;
+
+
+typedef struct {
+    ngx_array_t                    stores;     /* ngx_sync_store_named_t *;
+                                                  none, hence shm; the first
+                                                  one is the default */
     ngx_sync_store_t               local;
     ngx_sync_shm_t                 shm;
     ngx_array_t                    types;      /* registered from outside */
     ngx_array_t                    breakers;   /* of ngx_sync_breaker_t * */
-    ngx_flag_t                     breaker;
     size_t                         sizes[NGX_SYNC_ZONE_KINDS];
 } ngx_http_sync_store_main_conf_t;
 
@@ -113,23 +120,60 @@ ngx_module_t  ngx_http_sync_store_module = {
 ngx_sync_store_t *
 ngx_sync_store_get(ngx_conf_t *cf, ngx_sync_zone_e kind)
 {
+    ngx_uint_t                        i;
+    ngx_sync_store_t                 *st, *next;
+    ngx_sync_store_named_t          **named;
     ngx_http_sync_store_main_conf_t  *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_store_module);
 
-    if (smcf->type == NULL) {
+    if (smcf->stores.nelts == 0) {
         return ngx_sync_store_local(cf, kind);
     }
 
-    if (smcf->type->use(cf, &smcf->store, kind) != NGX_OK) {
-        return NULL;
+    named = smcf->stores.elts;
+    next = NULL;
+
+    for (i = smcf->stores.nelts; i > 0; i--) {
+        st = &named[i - 1]->store;
+
+        if (named[i - 1]->type->use(cf, st, kind) != NGX_OK) {
+            return NULL;
+        }
+
+        if (named[i - 1]->type != &ngx_sync_shm_type
+            && named[i - 1]->breaker)
+        {
+            st = ngx_sync_breaker_wrap(cf, &smcf->breakers, st, kind);
+            if (st == NULL) {
+                return NULL;
+            }
+        }
+
+        st->next = next;
+        next = st;
     }
 
-    if (smcf->type == &ngx_sync_shm_type || !smcf->breaker) {
-        return &smcf->store;
+    return next;
+}
+
+
+ngx_sync_store_t *
+ngx_sync_store_at(ngx_sync_store_t *st, u_char *name, size_t len)
+{
+    if (len == 0 || st->next == NULL) {
+        return st;
     }
 
-    return ngx_sync_breaker_wrap(cf, &smcf->breakers, &smcf->store, kind);
+    for ( /* void */ ; st; st = st->next) {
+        if (st->label.len == len
+            && ngx_strncmp(st->label.data, name, len) == 0)
+        {
+            break;
+        }
+    }
+
+    return st;
 }
 
 
@@ -240,14 +284,11 @@ ngx_sync_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_sync_store_main_conf_t  *smcf = conf;
 
-    ngx_str_t                    *args, *value, s;
-    ngx_int_t                     timeout;
-    ngx_uint_t                    i, n;
-    const ngx_sync_store_type_t  *type;
-
-    if (smcf->type) {
-        return "is duplicate";
-    }
+    ngx_str_t                     *args, *value, s;
+    ngx_int_t                      timeout;
+    ngx_uint_t                     i, n;
+    ngx_sync_store_named_t        *named, **other;
+    const ngx_sync_store_type_t   *type;
 
     value = cf->args->elts;
 
@@ -260,6 +301,16 @@ ngx_sync_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (args == NULL) {
         return NGX_CONF_ERROR;
     }
+
+    named = ngx_pcalloc(cf->pool, sizeof(ngx_sync_store_named_t));
+    if (named == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    named->type = type;
+    named->breaker = 1;
+    named->store.label = smcf->local.label;
+    named->store.timeout = NGX_SYNC_STORE_TIMEOUT;
 
     args[0] = value[1];
     n = 1;
@@ -279,15 +330,15 @@ ngx_sync_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 return NGX_CONF_ERROR;
             }
 
-            smcf->store.timeout = timeout;
+            named->store.timeout = timeout;
             continue;
         }
 
         if (ngx_strncmp(value[i].data, "name=", 5) == 0
             && value[i].len > 5)
         {
-            smcf->store.label.data = value[i].data + 5;
-            smcf->store.label.len = value[i].len - 5;
+            named->store.label.data = value[i].data + 5;
+            named->store.label.len = value[i].len - 5;
             continue;
         }
 
@@ -298,7 +349,7 @@ ngx_sync_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
 
             if (ngx_strcmp(value[i].data + 8, "off") == 0) {
-                smcf->breaker = 0;
+                named->breaker = 0;
 
             } else if (ngx_strcmp(value[i].data + 8, "on") != 0) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -313,9 +364,29 @@ ngx_sync_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         args[n++] = value[i];
     }
 
-    smcf->type = type;
+    other = smcf->stores.elts;
 
-    return type->create(cf, args, n, &smcf->store);
+    for (i = 0; i < smcf->stores.nelts; i++) {
+
+        s = other[i]->store.label;
+
+        if (type == &ngx_sync_shm_type
+            || (s.len == named->store.label.len
+                && ngx_strncmp(s.data, named->store.label.data, s.len) == 0))
+        {
+            return "is duplicate; a second store needs a \"name=\" of its "
+                   "own, and cannot be shm";
+        }
+    }
+
+    other = ngx_array_push(&smcf->stores);
+    if (other == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *other = named;
+
+    return type->create(cf, args, n, &named->store);
 }
 
 
@@ -460,7 +531,10 @@ ngx_sync_store_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_array_init(&smcf->types, cf->pool, 1,
+    if (ngx_array_init(&smcf->stores, cf->pool, 1,
+                       sizeof(ngx_sync_store_named_t *))
+        != NGX_OK
+        || ngx_array_init(&smcf->types, cf->pool, 1,
                        sizeof(ngx_sync_store_type_t *))
         != NGX_OK
         || ngx_array_init(&smcf->breakers, cf->pool, 1,
@@ -475,9 +549,6 @@ ngx_sync_store_create_main_conf(ngx_conf_t *cf)
     smcf->local.ops = &ngx_sync_shm_ops;
     smcf->local.data = &smcf->shm;
 
-    smcf->store.label = smcf->local.label;
-    smcf->store.timeout = NGX_SYNC_STORE_TIMEOUT;
-    smcf->breaker = 1;
 
     return smcf;
 }
@@ -486,26 +557,37 @@ ngx_sync_store_create_main_conf(ngx_conf_t *cf)
 static ngx_int_t
 ngx_sync_store_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_http_core_loc_conf_t         *clcf;
-    ngx_http_sync_store_main_conf_t  *smcf;
+    ngx_uint_t                         i;
+    ngx_sync_store_named_t           **named;
+    ngx_http_core_loc_conf_t          *clcf;
+    ngx_http_sync_store_main_conf_t   *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_store_module);
-
-    if (smcf->type == NULL || smcf->type->done == NULL) {
-        return NGX_OK;
-    }
-
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    return smcf->type->done(cf, &smcf->store, clcf->resolver,
-                            clcf->resolver_timeout);
+    named = smcf->stores.elts;
+
+    for (i = 0; i < smcf->stores.nelts; i++) {
+
+        if (named[i]->type->done
+            && named[i]->type->done(cf, &named[i]->store, clcf->resolver,
+                                    clcf->resolver_timeout)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_sync_store_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_sync_store_main_conf_t  *smcf;
+    ngx_uint_t                         i;
+    ngx_sync_store_named_t           **named;
+    ngx_http_sync_store_main_conf_t   *smcf;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -520,11 +602,16 @@ ngx_sync_store_init_process(ngx_cycle_t *cycle)
 
     ngx_sync_breaker_init_process(cycle, &smcf->breakers);
 
-    if (smcf->type
-        && smcf->type->init_process
-        && smcf->type->init_process(cycle, &smcf->store) != NGX_OK)
-    {
-        return NGX_ERROR;
+    named = smcf->stores.elts;
+
+    for (i = 0; i < smcf->stores.nelts; i++) {
+
+        if (named[i]->type->init_process
+            && named[i]->type->init_process(cycle, &named[i]->store)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     return ngx_sync_shm_init_process(cycle, &smcf->shm);
@@ -534,7 +621,9 @@ ngx_sync_store_init_process(ngx_cycle_t *cycle)
 static void
 ngx_sync_store_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_sync_store_main_conf_t  *smcf;
+    ngx_uint_t                         i;
+    ngx_sync_store_named_t           **named;
+    ngx_http_sync_store_main_conf_t   *smcf;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -544,7 +633,15 @@ ngx_sync_store_exit_process(ngx_cycle_t *cycle)
     smcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_sync_store_module);
 
-    if (smcf && smcf->type && smcf->type->exit_process) {
-        smcf->type->exit_process(cycle, &smcf->store);
+    if (smcf == NULL) {
+        return;
+    }
+
+    named = smcf->stores.elts;
+
+    for (i = 0; i < smcf->stores.nelts; i++) {
+        if (named[i]->type->exit_process) {
+            named[i]->type->exit_process(cycle, &named[i]->store);
+        }
     }
 }

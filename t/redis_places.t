@@ -1,0 +1,116 @@
+#!/usr/bin/perl
+
+# Several stores: what is kept of a tenant stands where it lives.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::Sync;
+use Test::Sync::Redis;
+
+Test::Sync::Redis->available or plan skip_all => 'no redis-server';
+
+my %redis = map { $_ => Test::Sync::Redis->start } qw(main eu us);
+my $t = Test::Sync->new(workers => 2);
+
+$t->write('master.key', 'c4n4ry-master-secret-0123456789');
+$t->peer(erp => sub { return [ 201, {}, 'booked ' . $_[0]{n} ] });
+
+my %lives = (anywhere => undef, europe => 'eu', america => 'us',
+             moon => 'lunar');
+
+mkdir $t->path($_) for qw(tenants library secrets);
+
+for my $name (keys %lives) {
+    $t->write("tenants/$name.json", {
+        tenant => $name, id => "t_$name",
+        match => { hosts => ["$name.example"] },
+        defined $lives{$name} ? (residency => $lives{$name}) : () });
+}
+
+my $stores = join "\n    ", 'sync_store ' . $redis{main}->url . ';',
+             map { "sync_store $_->[0] name=$_->[1];" }
+             map { [ $redis{$_}->url, $_ ] } qw(eu us);
+
+$t->http("    $stores\n" . <<'CONF');
+    sync_secret  file:%%TESTDIR%%/master.key;
+    sync_tenants %%TESTDIR%%/tenants;
+    sync_library %%TESTDIR%%/library;
+    sync_secrets %%TESTDIR%%/secrets;
+
+    proxy_http_version        1.1;
+    proxy_set_header          Connection "";
+    proxy_ignore_client_abort on;
+
+    server {
+        listen 127.0.0.1:%%PORT_0%% reuseport;
+        sync_tenant      host;
+        sync_idempotency required scope=none;
+
+        location / { proxy_pass http://%%PEER_erp%%; }
+    }
+CONF
+
+$t->start;
+
+
+sub order {
+    my ($tenant, $key) = @_;
+
+    my $res = $t->post('/orders', 'body', 'Content-Type' => 'text/plain',
+                       'Idempotency-Key' => "\"$key\"",
+                       host => "$tenant.example");
+
+    return "$res->{status} " . ($res->header('Idempotency-Status') // '');
+}
+
+
+sub kept {
+    my ($place, $tenant) = @_;
+
+    return scalar @{ $redis{$place}->cmd('KEYS', "sync:{t_$tenant:*}r:*") };
+}
+
+
+for ([ anywhere => 'main' ], [ europe => 'eu' ], [ america => 'us' ]) {
+    my ($tenant, $place) = @$_;
+
+    is(order($tenant, 'k'), '201 executed', "$tenant: an order");
+    is(order($tenant, 'k'), '201 replayed', 'is executed once');
+    is(kept($_, $tenant), $_ eq $place ? 1 : 0, "kept in $_")
+        for sort keys %redis;
+}
+
+my $sent = $t->ledger('erp');
+
+is(order('moon', 'k'), '503 ', 'no store where it lives');
+is(scalar $t->ledger('erp'), $sent, 'nothing is sent');
+like($t->log_text, qr/tenant "moon" lives in "lunar", but no sync_store/,
+     'the log says why');
+
+$redis{eu}->kill9;
+
+is(order('europe', 'k2'), '503 refused', 'one store is down');
+is(order('america', 'k2'), '201 executed', 'the others are not');
+
+ok($t->reload, 'a reload');
+is(order('america', 'k2'), '201 replayed', 'after it all is as before');
+
+$t->write('tenants/europe.json', { tenant => 'europe', id => 't_europe',
+    match => { hosts => ['europe.example'] }, residency => 'us' });
+ok($t->wait_for(sub { order('europe', 'k3') eq '201 executed' }, 10),
+   'a tenant that moves');
+is(kept('us', 'europe'), 1, 'is kept where it is now');
+
+$t->refused('sync_store redis://127.0.0.1; sync_store redis://127.0.0.1;
+             server { }', qr/"sync_store" directive is duplicate; a second/,
+            'two of one name');
+$t->refused('sync_store redis://127.0.0.1 name=a;
+             sync_store redis+unix:/a name=a; server { }',
+            qr/is duplicate; a second store needs a "name=" of its own/,
+            'of whatever kind');
+$t->refused('sync_store redis://127.0.0.1; sync_store shm name=b; server { }',
+            qr/is duplicate.*cannot be shm/, 'shared memory as a second one');
+
+$t->done;
