@@ -117,6 +117,20 @@ ngx_http_sync_registry_used(ngx_conf_t *cf)
 
 
 ngx_int_t
+ngx_http_sync_registry_dir(ngx_conf_t *cf, ngx_str_t *dir)
+{
+    ngx_http_sync_registry_t  *reg;
+
+    reg = ngx_http_conf_get_module_main_conf(cf,
+                                             ngx_http_sync_registry_module);
+
+    *dir = reg->tenants;
+
+    return dir->len ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
 ngx_http_sync_tenant_by_host(ngx_http_request_t *r, ngx_str_t *host,
     ngx_http_sync_tenant_t **t)
 {

@@ -28,6 +28,10 @@
 ngx_uint_t ngx_http_sync_registry_used(ngx_conf_t *cf);
 
 
+/* The folder of sync_tenants.  NGX_DECLINED: there is none. */
+ngx_int_t ngx_http_sync_registry_dir(ngx_conf_t *cf, ngx_str_t *dir);
+
+
 /*
  * Lookups.  *t is borrowed until the event loop turns: hold it to keep it.
  *

@@ -25,8 +25,9 @@ my $dir = $stage->{dir};
 my %known = map { $_ => 1 } qw(xml soap csv form), 'json', 'sh', 'sh debug', 'text', 'c policy',
                           'console';
 
-$stage->write('sync/login.jwks',
-              Demo::Stage::slurp("$dir/library/jwks/acme.json"));
+$stage->write("sync/$_.jwks",
+              Demo::Stage::slurp("$dir/library/jwks/acme.json"))
+    for qw(login fleet);
 $stage->write('sync/master.key', "0123456789abcdef0123456789abcdef\n");
 $stage->write('sync/redis.password', "secret\n");
 $stage->write('sync/debug.key', "0123456789abcdef0123456789abcdef\n");

@@ -31,6 +31,7 @@ static const syncctl_command_t  *const syncctl_commands[] = {
     &syncctl_jws,
     &syncctl_tenants,
     &syncctl_try,
+    &syncctl_push,
     &syncctl_key,
     &syncctl_store,
     NULL

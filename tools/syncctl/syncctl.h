@@ -49,6 +49,7 @@ extern const syncctl_command_t  syncctl_sfv;
 extern const syncctl_command_t  syncctl_jws;
 extern const syncctl_command_t  syncctl_tenants;
 extern const syncctl_command_t  syncctl_try;
+extern const syncctl_command_t  syncctl_push;
 extern const syncctl_command_t  syncctl_key;
 extern const syncctl_command_t  syncctl_store;
 
