@@ -327,6 +327,18 @@ ngx_http_sync_answer_type(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return 0;
     }
 
+    /* RFC 7303: what HTTP says of the charset counts, not what XML says */
+
+    if (!sync_format_is_json(ctx->route.c.format)
+        && r->headers_out.charset.len
+        && (r->headers_out.charset.len != sizeof("utf-8") - 1
+            || ngx_strncasecmp(r->headers_out.charset.data,
+                               (u_char *) "utf-8", sizeof("utf-8") - 1)
+               != 0))
+    {
+        return 0;
+    }
+
     for (len = 0; len < type->len; len++) {
         if (type->data[len] == ';' || type->data[len] == ' ') {
             break;

@@ -61,6 +61,8 @@ my %say = (
                              . soap($S11, '<a>&b;</a>') ],
     latin    => [ 200, $xml, '<?xml version="1.0" encoding="ISO-8859-1"?>'
                              . soap($S11, '<a/>') ],
+    charset  => [ 200, { 'Content-Type' => 'text/xml; charset=ISO-8859-1' },
+                  soap($S11, '<a/>') ],
     other    => [ 200, $xml, soap($S12, '<a/>') ],
     sender12 => [ 400, $xml12, fault12('Sender', 'NoStock', 'no stock') ],
     ok12     => [ 200, $xml12, soap($S12, '<Created xmlns="urn:erp"><Id>9</Id>'
@@ -520,7 +522,7 @@ for my $row (
 
 # what is no answer of the format
 
-for my $say (qw(html broken doctype latin other)) {
+for my $say (qw(html broken doctype latin charset other)) {
     $res = post('soap', $say);
     is($res->{status}, 502, "$say: no SOAP");
     is($res->json->{type}, 'urn:sync:problem:bad-upstream-answer', 'says so');

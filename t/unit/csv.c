@@ -5,7 +5,7 @@
 
 
 #include "sync_format.h"
-#include "tap.h"
+#include "text.h"
 
 
 typedef struct {
@@ -98,25 +98,6 @@ static const csv_out_t  outs[] = {
 };
 
 
-static sync_str_t
-str(const char *s)
-{
-    return (sync_str_t) { strlen(s), (unsigned char *) (uintptr_t) s };
-}
-
-
-static sync_rc_t
-tape(sync_json_t *json, sync_arena_t *arena, sync_str_t text)
-{
-    sync_error_t        err;
-    sync_json_limits_t  limits;
-
-    memset(&limits, 0, sizeof(limits));
-
-    return sync_json_parse(json, arena, text, &limits, &err);
-}
-
-
 static void
 bounds(sync_arena_t *arena)
 {
@@ -129,36 +110,36 @@ bounds(sync_arena_t *arena)
 
     limits.size = 7;
     limits.nodes = 4;
-    is_int(sync_csv_read(arena, str("a,b\n1,2"), &limits, &json, &err),
+    is_int(sync_csv_read(arena, plain("a,b\n1,2"), &limits, &json, &err),
            SYNC_OK, "up to the size and the number of fields");
 
     limits.size = 6;
-    is_int(sync_csv_read(arena, str("a,b\n1,2"), &limits, &json, &err),
+    is_int(sync_csv_read(arena, plain("a,b\n1,2"), &limits, &json, &err),
            SYNC_NO, "over the size");
-    is_str(str(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     limits.size = 0;
     limits.nodes = 3;
-    is_int(sync_csv_read(arena, str("a,b\n1,2"), &limits, &json, &err),
+    is_int(sync_csv_read(arena, plain("a,b\n1,2"), &limits, &json, &err),
            SYNC_NO, "over the number of fields");
-    is_str(str(err.what), "too-many-nodes", "says so");
+    is_str(plain(err.what), "too-many-nodes", "says so");
 
     limits.nodes = 0;
     limits.max = 10;
-    is_int(sync_csv_read(arena, str("a,b\n1,2"), &limits, &json, &err),
+    is_int(sync_csv_read(arena, plain("a,b\n1,2"), &limits, &json, &err),
            SYNC_NO, "over the bytes of JSON");
-    is_str(str(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     limits.max = 0;
     limits.work = &work;
     work = 4;
-    is_int(sync_csv_read(arena, str("a,b\n1,2"), &limits, &json, &err),
+    is_int(sync_csv_read(arena, plain("a,b\n1,2"), &limits, &json, &err),
            SYNC_OK, "the work is enough");
 
     work = 3;
-    is_int(sync_csv_read(arena, str("a,b\n1,2"), &limits, &json, &err),
+    is_int(sync_csv_read(arena, plain("a,b\n1,2"), &limits, &json, &err),
            SYNC_NO, "too much work");
-    is_str(str(err.what), "too-much-work", "says so");
+    is_str(plain(err.what), "too-much-work", "says so");
 }
 
 
@@ -179,7 +160,7 @@ main(void)
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         err.what = "";
-        rc = sync_csv_read(arena, str(rows[i].csv), &limits, &json, &err);
+        rc = sync_csv_read(arena, plain(rows[i].csv), &limits, &json, &err);
 
         if (rows[i].json == NULL) {
             ok(rc == SYNC_NO && strcmp(err.what, rows[i].what) == 0
@@ -213,7 +194,7 @@ main(void)
     }
 
     for (i = 0; i < sizeof(outs) / sizeof(outs[0]); i++) {
-        (void) tape(&t, arena, str(outs[i].json));
+        (void) tape(&t, arena, plain(outs[i].json));
         rc = sync_csv_write(&t, 0, arena, 0, &csv, &err);
 
         if (outs[i].csv) {
@@ -223,7 +204,7 @@ main(void)
         }
 
         is_int(rc, SYNC_NO, "%s is no table", outs[i].json);
-        is_str(str(err.what), "format", "says so");
+        is_str(plain(err.what), "format", "says so");
         is_str(err.pointer, outs[i].pointer, "and where");
     }
 

@@ -5,7 +5,7 @@
 
 
 #include "sync_format.h"
-#include "tap.h"
+#include "text.h"
 
 
 typedef struct {
@@ -78,25 +78,6 @@ static const form_out_t  outs[] = {
 };
 
 
-static sync_str_t
-str(const char *s)
-{
-    return (sync_str_t) { strlen(s), (unsigned char *) (uintptr_t) s };
-}
-
-
-static sync_rc_t
-tape(sync_json_t *json, sync_arena_t *arena, sync_str_t text)
-{
-    sync_error_t        err;
-    sync_json_limits_t  limits;
-
-    memset(&limits, 0, sizeof(limits));
-
-    return sync_json_parse(json, arena, text, &limits, &err);
-}
-
-
 static void
 bounds(sync_arena_t *arena)
 {
@@ -110,37 +91,37 @@ bounds(sync_arena_t *arena)
     memset(&limits, 0, sizeof(limits));
 
     limits.size = 6;
-    is_int(sync_form_read(arena, str("a=1&b=2"), &limits, &json, &err),
+    is_int(sync_form_read(arena, plain("a=1&b=2"), &limits, &json, &err),
            SYNC_NO, "over the size");
-    is_str(str(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     limits.size = 7;
     limits.nodes = 2;
-    is_int(sync_form_read(arena, str("a=1&b=2"), &limits, &json, &err),
+    is_int(sync_form_read(arena, plain("a=1&b=2"), &limits, &json, &err),
            SYNC_OK, "up to the size and the number of names");
 
     limits.nodes = 1;
-    is_int(sync_form_read(arena, str("a=1&b=2"), &limits, &json, &err),
+    is_int(sync_form_read(arena, plain("a=1&b=2"), &limits, &json, &err),
            SYNC_NO, "over the number of names");
-    is_str(str(err.what), "too-many-nodes", "says so");
+    is_str(plain(err.what), "too-many-nodes", "says so");
 
     limits.nodes = 0;
     limits.max = 16;
-    is_int(sync_form_read(arena, str("a=1&b=2"), &limits, &json, &err),
+    is_int(sync_form_read(arena, plain("a=1&b=2"), &limits, &json, &err),
            SYNC_NO, "over the bytes of JSON");
-    is_str(str(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     limits.max = 0;
     limits.work = &work;
     work = 2;
-    is_int(sync_form_read(arena, str("a=1&b=2"), &limits, &json, &err),
+    is_int(sync_form_read(arena, plain("a=1&b=2"), &limits, &json, &err),
            SYNC_OK, "the work is enough");
     is_int(work, 0, "and is spent");
 
     work = 1;
-    is_int(sync_form_read(arena, str("a=1&b=2"), &limits, &json, &err),
+    is_int(sync_form_read(arena, plain("a=1&b=2"), &limits, &json, &err),
            SYNC_NO, "too much work");
-    is_str(str(err.what), "too-much-work", "says so");
+    is_str(plain(err.what), "too-much-work", "says so");
 
     /* many names in an order that a bad sort would be slow on */
 
@@ -179,7 +160,7 @@ main(void)
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         err.what = "";
-        rc = sync_form_read(arena, str(rows[i].form), &limits, &json, &err);
+        rc = sync_form_read(arena, plain(rows[i].form), &limits, &json, &err);
 
         if (rows[i].json == NULL) {
             ok(rc == SYNC_NO && strcmp(err.what, rows[i].what) == 0
@@ -206,7 +187,7 @@ main(void)
     }
 
     for (i = 0; i < sizeof(outs) / sizeof(outs[0]); i++) {
-        (void) tape(&t, arena, str(outs[i].json));
+        (void) tape(&t, arena, plain(outs[i].json));
         rc = sync_form_write(&t, 0, arena, 0, &form, &err);
 
         if (outs[i].form) {
@@ -216,14 +197,14 @@ main(void)
         }
 
         is_int(rc, SYNC_NO, "%s is no form", outs[i].json);
-        is_str(str(err.what), "format", "says so");
+        is_str(plain(err.what), "format", "says so");
         is_str(err.pointer, outs[i].pointer, "and where");
     }
 
-    (void) tape(&t, arena, str("{\"a\":\"12345\"}"));
+    (void) tape(&t, arena, plain("{\"a\":\"12345\"}"));
     is_int(sync_form_write(&t, 0, arena, 6, &form, &err), SYNC_NO,
            "over the bytes of a form");
-    is_str(str(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     bounds(arena);
 

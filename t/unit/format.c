@@ -7,7 +7,7 @@
 
 #include "sync_format.h"
 #include "sync_body.h"
-#include "tap.h"
+#include "text.h"
 
 
 #define S11  "http://schemas.xmlsoap.org/soap/envelope/"
@@ -151,18 +151,7 @@ static sync_arena_t  *arena;
 static sync_str_t
 str(const char *s)
 {
-    size_t      i;
-    sync_str_t  copy;
-
-    copy = sync_strdup(arena, (sync_str_t) { strlen(s), (unsigned char *)
-                                                        (uintptr_t) s });
-    for (i = 0; i < copy.len; i++) {
-        if (copy.data[i] == '\'') {
-            copy.data[i] = '"';
-        }
-    }
-
-    return copy;
+    return quoted(arena, s);
 }
 
 
@@ -174,15 +163,9 @@ c_str(const char *s)
 
 
 static void
-tape(sync_json_t *json, const char *text)
+read_tape(sync_json_t *json, const char *text)
 {
-    sync_error_t        err;
-    sync_json_limits_t  limits;
-
-    memset(&limits, 0, sizeof(limits));
-
-    is_int(sync_json_parse(json, arena, str(text), &limits, &err), SYNC_OK,
-           "%s", text);
+    is_int(tape(json, arena, str(text)), SYNC_OK, "%s", text);
 }
 
 
@@ -199,7 +182,7 @@ test_answers(void)
     for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         a = &answers[i];
 
-        tape(&t, a->json);
+        read_tape(&t, a->json);
 
         rc = sync_format_answer(a->format, &t, arena, &root, &error);
 
@@ -240,7 +223,7 @@ test_rpc(void)
         "{'jsonrpc':'2.0','method':'m','id':[1]}"
     };
 
-    tape(&t, "{'a':0.10}");
+    read_tape(&t, "{'a':0.10}");
     is_int(sync_rpc_request(arena, str("call"), &t, str("id-1"), 0, &text),
            SYNC_OK, "a call");
     is_str(text, c_str("{'jsonrpc':'2.0','method':'call','params':"
@@ -256,7 +239,7 @@ test_rpc(void)
     is_int(sync_rpc_request(arena, str("call"), &t, str("x"), 20, &text),
            SYNC_NO, "over the bytes");
 
-    tape(&t, "[{'#0':0,'#1':{'#0':{'b':[{'#0':1}]}},'#2':null},{'#1':1},"
+    read_tape(&t, "[{'#0':0,'#1':{'#0':{'b':[{'#0':1}]}},'#2':null},{'#1':1},"
              "{'#0':1,'x':2},{},{'#0':1,'#2':2},{'#':1}]");
     (void) sync_rpc_request(arena, str("m"), &t, str("x"), 0, &text);
     is_str(text, c_str("{'jsonrpc':'2.0','method':'m','params':"
@@ -264,18 +247,18 @@ test_rpc(void)
                        "{'#0':1,'#2':2},{'#':1}],'id':'x'}"),
            "positions become lists, and nothing else does");
 
-    tape(&t, "{'jsonrpc':'2.0','method':'m','params':{'a':1},'id':'x'}");
+    read_tape(&t, "{'jsonrpc':'2.0','method':'m','params':{'a':1},'id':'x'}");
     is_int(sync_rpc_parse(&t, &params, &id, &err), SYNC_OK, "a call is read");
     is_str(sync_json_raw(&t, params), c_str("{'a':1}"), "its parameters");
     is_str(sync_json_raw(&t, id), c_str("'x'"), "its id");
 
-    tape(&t, "{'id':1.5,'method':'m','jsonrpc':'2.0'}");
+    read_tape(&t, "{'id':1.5,'method':'m','jsonrpc':'2.0'}");
     is_int(sync_rpc_parse(&t, &params, &id, &err), SYNC_OK,
            "a call without parameters");
     is_int(params, SYNC_JSON_NONE, "has none");
 
     for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        tape(&t, calls[i]);
+        read_tape(&t, calls[i]);
         is_int(sync_rpc_parse(&t, &params, &id, &err), SYNC_NO,
                "%s is no call", calls[i]);
         ok(strcmp(err.what, "envelope") == 0, "says so");
@@ -311,7 +294,7 @@ test_bodies(void)
 
     memset(&values, 0, sizeof(values));
 
-    tape(&payload, "{'order_number':'7','n':[1E400]}");
+    read_tape(&payload, "{'order_number':'7','n':[1E400]}");
 
     values.id = str("42");
     values.idempotency_key = str("key-1");
@@ -322,7 +305,7 @@ test_bodies(void)
     for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         b = &bodies[i];
 
-        tape(&t, b->body);
+        read_tape(&t, b->body);
         is_int(sync_body_check(&t, arena, &uses, &err), SYNC_OK,
                "%s is a body", b->body);
         is_int(uses, b->uses, "%s: what it uses", b->body);
@@ -340,16 +323,16 @@ test_bodies(void)
     }
 
 
-    tape(&t, "['{/gone}']");
+    read_tape(&t, "['{/gone}']");
     (void) sync_body_render(&t, &values, arena, 0, &text, &err);
     is_str(err.pointer, "/gone", "the pointer of what is not there");
 
-    tape(&t, "{'a':['{id}','{ids}']}");
+    read_tape(&t, "{'a':['{id}','{ids}']}");
     is_int(sync_body_check(&t, arena, &uses, &err), SYNC_NO,
            "a placeholder that is none");
     is_str(err.pointer, "/a/1", "and where");
 
-    tape(&t, "'{id:number}'");
+    read_tape(&t, "'{id:number}'");
 
     for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         values.id = str(ids[i]);
@@ -363,7 +346,7 @@ test_bodies(void)
            "0 is one");
 
     values.mapped = sync_str_null;
-    tape(&t, "'{payload}'");
+    read_tape(&t, "'{payload}'");
     is_int(sync_body_render(&t, &values, arena, 0, &text, &err), SYNC_NO,
            "no payload");
 

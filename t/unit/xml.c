@@ -6,7 +6,7 @@
 
 
 #include "sync_format.h"
-#include "tap.h"
+#include "text.h"
 
 #include <time.h>
 
@@ -303,23 +303,10 @@ static const soap_row_t  soaps[] = {
 static sync_arena_t  *arena;
 
 
-/* With "'" as double quotes. */
-
 static sync_str_t
 str(const char *s)
 {
-    size_t      i;
-    sync_str_t  copy;
-
-    copy = sync_strdup(arena, (sync_str_t) { strlen(s), (unsigned char *)
-                                                        (uintptr_t) s });
-    for (i = 0; i < copy.len; i++) {
-        if (copy.data[i] == '\'') {
-            copy.data[i] = '"';
-        }
-    }
-
-    return copy;
+    return quoted(arena, s);
 }
 
 
@@ -327,25 +314,6 @@ static const char *
 c_str(const char *s)
 {
     return (const char *) str(s).data;
-}
-
-
-static sync_str_t
-unquoted(const char *what)
-{
-    return (sync_str_t) { strlen(what), (unsigned char *) (uintptr_t) what };
-}
-
-
-static sync_rc_t
-tape(sync_json_t *json, sync_str_t text)
-{
-    sync_error_t        err;
-    sync_json_limits_t  limits;
-
-    memset(&limits, 0, sizeof(limits));
-
-    return sync_json_parse(json, arena, text, &limits, &err);
 }
 
 
@@ -368,7 +336,7 @@ read_and_back(const sync_format_limits_t *limits)
 
         is_str(json, c_str(rows[i].json), "%s as JSON", rows[i].xml);
 
-        rc = tape(&t, json);
+        rc = tape(&t, arena, json);
         ok(rc == SYNC_OK, "%s: its JSON is some", rows[i].xml);
 
         rc = sync_xml_write(&t, 0, arena, 0, &xml, &err);
@@ -393,7 +361,7 @@ written(void)
     const char   *head = "<?xml version='1.0' encoding='UTF-8'?>\n";
 
     for (i = 0; i < sizeof(outs) / sizeof(outs[0]); i++) {
-        is_int(tape(&t, str(outs[i].json)), SYNC_OK, "%s", outs[i].json);
+        is_int(tape(&t, arena, str(outs[i].json)), SYNC_OK, "%s", outs[i].json);
 
         rc = sync_xml_write(&t, 0, arena, 0, &xml, &err);
 
@@ -410,14 +378,14 @@ written(void)
         }
 
         is_int(rc, SYNC_NO, "%s is no XML", outs[i].json);
-        is_str(unquoted(err.what), "format", "says so");
+        is_str(plain(err.what), "format", "says so");
         is_str(err.pointer, outs[i].pointer, "and where");
     }
 
-    (void) tape(&t, str("{'a':'12345'}"));
+    (void) tape(&t, arena, str("{'a':'12345'}"));
     is_int(sync_xml_write(&t, 0, arena, 50, &xml, &err), SYNC_NO,
            "over the bytes of XML");
-    is_str(unquoted(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
     is_int(sync_xml_write(&t, 0, arena, 51, &xml, &err), SYNC_OK,
            "and up to them");
 }
@@ -473,7 +441,7 @@ soap(const sync_format_limits_t *limits)
 
         is_str(json, c_str(soaps[i].json), "%s as JSON", soaps[i].xml);
 
-        (void) tape(&t, json);
+        (void) tape(&t, arena, json);
         rc = sync_soap_write(soaps[i].version, &t, 0, arena, 0, &xml, &err);
         is_int(rc, SYNC_OK, "%s is written", soaps[i].xml);
 
@@ -484,18 +452,18 @@ soap(const sync_format_limits_t *limits)
             || (tap_show("xml", xml), 0);
     }
 
-    (void) tape(&t, str("{'@a':1}"));
+    (void) tape(&t, arena, str("{'@a':1}"));
     is_int(sync_soap_write(SYNC_SOAP_11, &t, 0, arena, 0, &xml, &err),
            SYNC_NO, "a Body has no attributes");
-    (void) tape(&t, str("{'a':{'#header':1}}"));
+    (void) tape(&t, arena, str("{'a':{'#header':1}}"));
     is_int(sync_soap_write(SYNC_SOAP_11, &t, 0, arena, 0, &xml, &err),
            SYNC_NO, "a header stands at the top alone");
     is_str(err.pointer, "/a/#header", "says where");
-    (void) tape(&t, str("{'#header':1}"));
+    (void) tape(&t, arena, str("{'#header':1}"));
     is_int(sync_soap_write(SYNC_SOAP_11, &t, 0, arena, 0, &xml, &err),
            SYNC_NO, "a header is an object");
     is_str(err.pointer, "/#header", "says where");
-    (void) tape(&t, str("[]"));
+    (void) tape(&t, arena, str("[]"));
     is_int(sync_soap_write(SYNC_SOAP_12, &t, 0, arena, 0, &xml, &err),
            SYNC_NO, "a message is an object");
 }
@@ -616,13 +584,13 @@ bounds(void)
     limits.size--;
     is_int(sync_xml_read(arena, xml, &limits, &json, &err), SYNC_NO,
            "over the size");
-    is_str(unquoted(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     limits.size = 0;
     limits.max = 10;
     is_int(sync_xml_read(arena, xml, &limits, &json, &err), SYNC_NO,
            "over the bytes of JSON");
-    is_str(unquoted(err.what), "too-large", "says so");
+    is_str(plain(err.what), "too-large", "says so");
 
     limits.max = 11;
     is_int(sync_xml_read(arena, xml, &limits, &json, &err), SYNC_OK,
@@ -636,7 +604,7 @@ bounds(void)
            SYNC_OK, "up to the depth");
     is_int(sync_xml_read(arena, str("<a><b><c/></b></a>"), &limits, &json,
                          &err), SYNC_NO, "over the depth");
-    is_str(unquoted(err.what), "too-deep", "says so");
+    is_str(plain(err.what), "too-deep", "says so");
 
     limits.work = &work;
     work = 2;
@@ -647,7 +615,7 @@ bounds(void)
     work = 1;
     is_int(sync_xml_read(arena, xml, &limits, &json, &err), SYNC_NO,
            "too much work");
-    is_str(unquoted(err.what), "too-much-work", "says so");
+    is_str(plain(err.what), "too-much-work", "says so");
 }
 
 
