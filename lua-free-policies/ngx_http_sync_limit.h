@@ -11,6 +11,7 @@
  *   _slot.c     concurrency: a place is held by a lease, and renewed
  *   _lease.c    tokens that are spent without asking
  *   _nodes.c    how many nodes there are
+ *   _penalty.c  who asked in vain too often, and its directive
  */
 
 
@@ -26,6 +27,7 @@
 #define NGX_HTTP_SYNC_LIMIT_ID     16
 #define NGX_HTTP_SYNC_LIMIT_NAME   64    /* bytes of a name at most */
 #define NGX_HTTP_SYNC_LIMIT_BLOCK  1024  /* what content-bytes counts in */
+#define NGX_HTTP_SYNC_LIMIT_STATUSES  8  /* that a penalty counts */
 #define NGX_HTTP_SYNC_LIMIT_NODES  1000  /* nodes at most */
 
 
@@ -77,8 +79,27 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_t                    name;
+    ngx_http_complex_value_t    *key;
+    ngx_http_sync_limit_mode_e   mode;   /* local or exact */
+    uint32_t                     after;  /* so many answers */
+    int64_t                      within; /* microseconds */
+    int64_t                      block;
+    ngx_uint_t                   on[NGX_HTTP_SYNC_LIMIT_STATUSES];
+    ngx_uint_t                   n;
+    u_char                       id[NGX_HTTP_SYNC_LIMIT_ID];
+    ngx_uint_t                   address;
+    ngx_uint_t                   client; /* by a key that the proof brings */
+    ngx_uint_t                   shadow;
+} ngx_http_sync_limit_penalty_t;
+
+typedef struct ngx_http_sync_limit_mark_s  ngx_http_sync_limit_mark_t;
+
+
+typedef struct {
     ngx_array_t                 *limits; /* of ngx_http_sync_limit_t; NULL:
                                             off */
+    ngx_array_t                 *penalties;  /* likewise */
     ngx_uint_t                   edge;   /* how many of each stage */
     ngx_uint_t                   client;
 } ngx_http_sync_limit_loc_conf_t;
@@ -175,7 +196,7 @@ typedef struct {
  */
 ngx_int_t ngx_http_sync_limit_group(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g,
-    ngx_uint_t bytes);
+    ngx_uint_t bytes, ngx_http_sync_limit_mark_t **marks);
 
 /*
  * The part of a group that falls to one of so many nodes, to be taken from
@@ -250,8 +271,36 @@ ngx_uint_t ngx_http_sync_limit_nodes(const ngx_http_sync_limit_t *limit);
 ngx_int_t ngx_http_sync_limit_nodes_init(ngx_cycle_t *cycle);
 
 
-/* The directive. */
+/*
+ * Is anyone of the request under a penalty?  NGX_OK: no, and *marks has what
+ * its answer may be counted for; a status; NGX_ERROR.  marks() counts it, once
+ * the answer has gone out.
+ */
+ngx_int_t ngx_http_sync_limit_penalties(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_uint_t client,
+    ngx_http_sync_limit_mark_t **marks);
+ngx_int_t ngx_http_sync_limit_plan_penalty(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g, uint32_t plan,
+    ngx_http_sync_limit_mark_t **marks);
+void ngx_http_sync_limit_marks(ngx_http_request_t *r,
+    ngx_http_sync_limit_mark_t *mark);
+
+
+/* id and the value of a key, in r->pool; NGX_DECLINED: it is empty. */
+ngx_int_t ngx_http_sync_limit_key(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, ngx_uint_t address, const u_char *id,
+    ngx_str_t *key);
+
+
+/* The directives, and what they share. */
 char *ngx_http_sync_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_sync_penalty(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_sync_limit_name_ok(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *name);
+char *ngx_http_sync_limit_key_value(ngx_conf_t *cf, ngx_str_t *key,
+    ngx_http_complex_value_t **cv, ngx_uint_t *address);
+/* Is it a key that comes with the proof? */
+ngx_uint_t ngx_http_sync_limit_late(ngx_str_t *key);
 
 
 extern const ngx_http_sync_step_t  ngx_http_sync_limit_edge_step;

@@ -17,7 +17,10 @@ static void ngx_http_sync_limit_leased(ngx_http_sync_limit_group_t *g);
 static ngx_int_t ngx_http_sync_limit_variable(ngx_http_request_t *r,
     ngx_http_sync_limit_group_t *g);
 static ngx_int_t ngx_http_sync_limit_plan(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g);
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g,
+    ngx_http_sync_limit_mark_t **marks);
+static ngx_uint_t ngx_http_sync_limit_has_requests(const sync_doc_t *doc,
+    uint32_t plan);
 static ngx_int_t ngx_http_sync_limit_plan_line(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_limit_group_t *g, uint32_t plan,
     const sync_doc_limit_t *line, ngx_http_sync_limit_line_t *about,
@@ -33,7 +36,8 @@ static void ngx_http_sync_limit_address(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_sync_limit_group(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_limit_group_t *g, ngx_uint_t bytes)
+    ngx_http_sync_limit_group_t *g, ngx_uint_t bytes,
+    ngx_http_sync_limit_mark_t **marks)
 {
     ngx_int_t                         rc;
     const ngx_http_sync_limit_t      *limit;
@@ -43,7 +47,7 @@ ngx_http_sync_limit_group(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     if (limit->key == NULL) {
         g->bytes = bytes != 0;
-        rc = ngx_http_sync_limit_plan(r, ctx, g);
+        rc = ngx_http_sync_limit_plan(r, ctx, g, marks);
 
     } else if (limit->bytes == bytes) {
         g->bytes = limit->bytes;
@@ -118,22 +122,18 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
 {
     u_char                       *p;
     uint32_t                      label;
-    ngx_str_t                     key, value;
+    ngx_int_t                     rc;
+    ngx_str_t                     key;
     ngx_uint_t                    places;
     sync_gcra_t                  *gcra;
     const ngx_http_sync_limit_t  *limit;
 
     limit = g->limit;
 
-    if (limit->address) {
-        ngx_http_sync_limit_address(r, &value);
-
-    } else if (ngx_http_complex_value(r, limit->key, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (value.len == 0) {
-        return NGX_DECLINED;
+    rc = ngx_http_sync_limit_key(r, limit->key, limit->address, limit->id,
+                                 &key);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     places = limit->kind == NGX_HTTP_SYNC_LIMIT_CONCURRENT;
@@ -141,28 +141,6 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
     if (ngx_http_sync_limit_room(r, g, !places, places) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    p = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_LIMIT_ID + 1
-                             + NGX_HTTP_SYNC_LIMIT_VALUE + sizeof(label));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    key.data = p;
-
-    p = ngx_cpymem(p, limit->id, NGX_HTTP_SYNC_LIMIT_ID);
-
-    if (value.len <= NGX_HTTP_SYNC_LIMIT_VALUE) {
-        *p++ = 'v';
-        p = ngx_cpymem(p, value.data, value.len);
-
-    } else {
-        *p++ = 'h';
-        sync_sha256(value.data, value.len, p);
-        p += SYNC_SHA256_LEN;
-    }
-
-    key.len = p - key.data;
 
     g->name = limit->name;
     g->only = 1;
@@ -188,11 +166,17 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
         ngx_http_sync_limit_quota(limit->quota, limit->unit, limit->zone,
                                   gcra, &label, &g->lines[0].window);
 
-        p = ngx_cpymem(p, &label, sizeof(label));
-        key.len = p - key.data;
+        p = ngx_pnalloc(r->pool, key.len + sizeof(label));
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
 
-        g->take.items[0].key = key;
+        g->take.items[0].key.data = p;
+        g->take.items[0].key.len = key.len + sizeof(label);
         g->take.items[0].gcra = gcra;
+
+        p = ngx_cpymem(p, key.data, key.len);
+        ngx_memcpy(p, &label, sizeof(label));
 
         return NGX_OK;
     }
@@ -200,6 +184,50 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
     g->take.items[0].key = key;
     g->take.items[0].gcra = &limit->gcra;
     g->lines[0].window = ngx_http_sync_limit_window(&limit->gcra);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_sync_limit_key(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
+    ngx_uint_t address, const u_char *id, ngx_str_t *key)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    if (address) {
+        ngx_http_sync_limit_address(r, &value);
+
+    } else if (ngx_http_complex_value(r, cv, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (value.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_LIMIT_ID + 1
+                             + NGX_HTTP_SYNC_LIMIT_VALUE);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    key->data = p;
+
+    p = ngx_cpymem(p, id, NGX_HTTP_SYNC_LIMIT_ID);
+
+    if (value.len <= NGX_HTTP_SYNC_LIMIT_VALUE) {
+        *p++ = 'v';
+        p = ngx_cpymem(p, value.data, value.len);
+
+    } else {
+        *p++ = 'h';
+        sync_sha256(value.data, value.len, p);
+        p += SYNC_SHA256_LEN;
+    }
+
+    key->len = p - key->data;
 
     return NGX_OK;
 }
@@ -214,7 +242,7 @@ ngx_http_sync_limit_variable(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_limit_group_t *g)
+    ngx_http_sync_limit_group_t *g, ngx_http_sync_limit_mark_t **marks)
 {
     u_char                      *digest;
     uint32_t                     i, n;
@@ -294,7 +322,32 @@ ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         g->name.data = name.data;
     }
 
+    /* looked at once, by the part that every request has */
+
+    if (!g->bytes || !ngx_http_sync_limit_has_requests(doc, client.plan)) {
+        return ngx_http_sync_limit_plan_penalty(r, ctx, g, client.plan,
+                                                marks);
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_limit_has_requests(const sync_doc_t *doc, uint32_t plan)
+{
+    uint32_t          i, n;
+    sync_doc_limit_t  line;
+
+    n = sync_doc_limits(doc, plan);
+
+    for (i = 0; i < n; i++) {
+        if (sync_doc_limit_at(doc, plan, i, &line) == SYNC_OK && !line.bytes) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

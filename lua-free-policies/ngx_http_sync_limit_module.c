@@ -29,6 +29,13 @@ static ngx_command_t  ngx_http_sync_limit_commands[] = {
       0,
       NULL },
 
+    { ngx_string("sync_penalty"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_sync_penalty,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -109,6 +116,7 @@ ngx_http_sync_limit_create_loc_conf(ngx_conf_t *cf)
     }
 
     llcf->limits = NGX_CONF_UNSET_PTR;
+    llcf->penalties = NGX_CONF_UNSET_PTR;
 
     return llcf;
 }
@@ -122,6 +130,7 @@ ngx_http_sync_limit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_uint_t                        i, shared;
     ngx_http_sync_limit_t            *limit;
+    ngx_http_sync_limit_penalty_t    *penalty;
     ngx_http_sync_limit_main_conf_t  *lmcf;
 
     /* only http{} is parent without having been merged itself */
@@ -139,18 +148,33 @@ ngx_http_sync_limit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_conf_merge_ptr_value(conf->limits, prev->limits, NULL);
+    ngx_conf_merge_ptr_value(conf->penalties, prev->penalties, NULL);
 
-    if (conf->limits == NULL) {
+    if (conf->limits == NULL && conf->penalties == NULL) {
         return NGX_CONF_OK;
     }
 
-    limit = conf->limits->elts;
     shared = 0;
 
-    for (i = 0; i < conf->limits->nelts; i++) {
-        shared |= limit[i].mode != NGX_HTTP_SYNC_LIMIT_MODE_LOCAL;
+    for (i = 0; conf->limits && i < conf->limits->nelts; i++) {
+        limit = (ngx_http_sync_limit_t *) conf->limits->elts + i;
 
-        if (limit[i].client) {
+        shared |= limit->mode != NGX_HTTP_SYNC_LIMIT_MODE_LOCAL;
+
+        if (limit->client) {
+            conf->client++;
+
+        } else {
+            conf->edge++;
+        }
+    }
+
+    for (i = 0; conf->penalties && i < conf->penalties->nelts; i++) {
+        penalty = (ngx_http_sync_limit_penalty_t *) conf->penalties->elts + i;
+
+        shared |= penalty->mode != NGX_HTTP_SYNC_LIMIT_MODE_LOCAL;
+
+        if (penalty->client) {
             conf->client++;
 
         } else {
@@ -291,7 +315,7 @@ ngx_http_sync_limit_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 
     /* a server passes it on to locations, which add the proof */
 
-    if (clcf->name.len == 0 || slcf->status) {
+    if (clcf->name.len == 0 || slcf->status || llcf->limits == NULL) {
         return NGX_OK;
     }
 

@@ -28,8 +28,6 @@ typedef struct {
 } ngx_http_sync_limit_text_t;
 
 
-static char *ngx_http_sync_limit_name(ngx_conf_t *cf,
-    ngx_http_sync_limit_t *limit, ngx_str_t *value);
 static char *ngx_http_sync_limit_parameter(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text,
     ngx_str_t *arg);
@@ -54,7 +52,6 @@ static char *ngx_http_sync_limit_finish_lease(ngx_conf_t *cf,
     ngx_msec_t otherwise, ngx_msec_t least, ngx_msec_t most);
 static char *ngx_http_sync_limit_finish_key(ngx_conf_t *cf,
     ngx_http_sync_limit_t *limit, ngx_http_sync_limit_text_t *text);
-static ngx_uint_t ngx_http_sync_limit_late(ngx_str_t *key);
 static ngx_http_complex_value_t *ngx_http_sync_limit_value(ngx_conf_t *cf,
     ngx_str_t *text);
 
@@ -148,7 +145,10 @@ ngx_http_sync_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         if (i == 1 && ngx_strchr(value[i].data, '=') == NULL) {
-            rv = ngx_http_sync_limit_name(cf, limit, &value[i]);
+            rv = ngx_http_sync_limit_name_ok(cf, "sync_limit", &value[i]);
+
+            limit->name = value[i];
+            limit->named = 1;
 
         } else {
             rv = ngx_http_sync_limit_parameter(cf, limit, &text, &value[i]);
@@ -183,17 +183,18 @@ ngx_http_sync_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_sync_limit_name(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
-    ngx_str_t *value)
+char *
+ngx_http_sync_limit_name_ok(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *name)
 {
     ngx_uint_t  i, bad;
 
-    bad = value->len == 0 || value->len >= NGX_HTTP_SYNC_LIMIT_NAME;
+    bad = name->len == 0 || name->len >= NGX_HTTP_SYNC_LIMIT_NAME;
 
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] < 0x21 || value->data[i] > 0x7e
-            || value->data[i] == '"' || value->data[i] == '\\')
+    for (i = 0; i < name->len; i++) {
+        if (name->data[i] < 0x21 || name->data[i] > 0x7e
+            || name->data[i] == '"' || name->data[i] == '\\'
+            || name->data[i] == '=')
         {
             bad = 1;
         }
@@ -201,14 +202,11 @@ ngx_http_sync_limit_name(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
 
     if (bad) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid name \"%V\" of \"sync_limit\", up to %d "
-                           "visible ASCII characters without quotes are "
-                           "needed", value, NGX_HTTP_SYNC_LIMIT_NAME - 1);
+                           "invalid name \"%V\" of \"%s\", up to %d visible "
+                           "ASCII characters without quotes are needed", name,
+                           directive, NGX_HTTP_SYNC_LIMIT_NAME - 1);
         return NGX_CONF_ERROR;
     }
-
-    limit->name = *value;
-    limit->named = 1;
 
     return NGX_CONF_OK;
 }
@@ -779,24 +777,18 @@ static char *
 ngx_http_sync_limit_finish_key(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
     ngx_http_sync_limit_text_t *text)
 {
-    ngx_str_t  *key;
+    char        *rv;
+    ngx_str_t   *key;
+    ngx_uint_t   address;
 
     key = &text->key;
 
-    if (ngx_strchr(key->data, '$') == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"key=%V\" has no variable in it, such as "
-                           "\"key=$binary_remote_addr\"", key);
-        return NGX_CONF_ERROR;
+    rv = ngx_http_sync_limit_key_value(cf, key, &limit->key, &address);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
-    limit->key = ngx_http_sync_limit_value(cf, key);
-    if (limit->key == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    limit->address = ngx_strcmp(key->data, "$binary_remote_addr") == 0
-                     || ngx_strcmp(key->data, "$remote_addr") == 0;
+    limit->address = address;
 
     if (ngx_http_sync_limit_late(key)) {
 
@@ -818,9 +810,32 @@ ngx_http_sync_limit_finish_key(ngx_conf_t *cf, ngx_http_sync_limit_t *limit,
 }
 
 
+char *
+ngx_http_sync_limit_key_value(ngx_conf_t *cf, ngx_str_t *key,
+    ngx_http_complex_value_t **cv, ngx_uint_t *address)
+{
+    if (ngx_strchr(key->data, '$') == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"key=%V\" has no variable in it, such as "
+                           "\"key=$binary_remote_addr\"", key);
+        return NGX_CONF_ERROR;
+    }
+
+    *cv = ngx_http_sync_limit_value(cf, key);
+    if (*cv == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *address = ngx_strcmp(key->data, "$binary_remote_addr") == 0
+               || ngx_strcmp(key->data, "$remote_addr") == 0;
+
+    return NGX_CONF_OK;
+}
+
+
 /* Variables of ours that are known once the proof is, not before. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_sync_limit_late(ngx_str_t *key)
 {
     u_char      *p;

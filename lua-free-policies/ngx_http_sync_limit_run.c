@@ -15,7 +15,8 @@
 
 
 typedef enum {
-    NGX_HTTP_SYNC_LIMIT_NEXT = 0,
+    NGX_HTTP_SYNC_LIMIT_PENALTY = 0,
+    NGX_HTTP_SYNC_LIMIT_NEXT,
     NGX_HTTP_SYNC_LIMIT_TAKE,
     NGX_HTTP_SYNC_LIMIT_TAKING,
     NGX_HTTP_SYNC_LIMIT_PLACE,
@@ -36,6 +37,7 @@ typedef struct {
     ngx_http_sync_limit_group_t  *taken;     /* the last one taken */
     ngx_http_sync_limit_group_t  *asked;     /* the last one asked, also in
                                                 locations before */
+    ngx_http_sync_limit_mark_t   *marks;     /* what the answer may count for */
     ngx_http_sync_limit_slot_t   *slots;     /* held, the last one first */
     ngx_http_sync_limit_waiter_t  waiter;    /* for a lease */
     ngx_sync_store_t             *store;     /* that op waits for */
@@ -56,6 +58,10 @@ static void ngx_http_sync_limit_release(ngx_http_sync_limit_ctx_t *lctx);
 static void ngx_http_sync_limit_edge_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_limit_client_leave(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_limit_edge_log(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_limit_client_log(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_limit_leave(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_step_e step);
@@ -87,7 +93,7 @@ const ngx_http_sync_step_t  ngx_http_sync_limit_edge_step = {
     ngx_http_sync_limit_edge,
     ngx_http_sync_limit_edge_cancel,
     ngx_http_sync_limit_edge_leave,
-    NULL
+    ngx_http_sync_limit_edge_log
 };
 
 
@@ -99,7 +105,7 @@ const ngx_http_sync_step_t  ngx_http_sync_limit_step = {
     ngx_http_sync_limit_client,
     ngx_http_sync_limit_client_cancel,
     ngx_http_sync_limit_client_leave,
-    NULL
+    ngx_http_sync_limit_client_log
 };
 
 
@@ -196,6 +202,32 @@ ngx_http_sync_limit_client_leave(ngx_http_request_t *r,
 }
 
 
+static void
+ngx_http_sync_limit_edge_log(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_limit_ctx_t  *lctx;
+
+    lctx = ctx->slots[NGX_HTTP_SYNC_STEP_LIMIT_EDGE];
+
+    if (lctx != NULL) {
+        ngx_http_sync_limit_marks(r, lctx->marks);
+    }
+}
+
+
+static void
+ngx_http_sync_limit_client_log(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_limit_ctx_t  *lctx;
+
+    lctx = ctx->slots[NGX_HTTP_SYNC_STEP_LIMIT];
+
+    if (lctx != NULL) {
+        ngx_http_sync_limit_marks(r, lctx->marks);
+    }
+}
+
+
 /* The places that are held stay held: the request lives on. */
 
 static void
@@ -242,6 +274,14 @@ ngx_http_sync_limit_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     for ( ;; ) {
 
         switch (lctx->state) {
+
+        case NGX_HTTP_SYNC_LIMIT_PENALTY:
+
+            lctx->state = NGX_HTTP_SYNC_LIMIT_NEXT;
+            rc = ngx_http_sync_limit_penalties(r, ctx,
+                                        step == NGX_HTTP_SYNC_STEP_LIMIT,
+                                        &lctx->marks);
+            break;
 
         case NGX_HTTP_SYNC_LIMIT_NEXT:
 
@@ -352,7 +392,7 @@ ngx_http_sync_limit_next(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
         g->limit = limit;
 
-        rc = ngx_http_sync_limit_group(r, ctx, g, bytes);
+        rc = ngx_http_sync_limit_group(r, ctx, g, bytes, &lctx->marks);
 
         if (rc == NGX_DECLINED
             || (rc == NGX_OK && ngx_http_sync_limit_was_asked(lctx, g)))

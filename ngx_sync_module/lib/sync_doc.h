@@ -225,6 +225,19 @@ typedef struct {
 
 uint32_t sync_doc_plans(const sync_doc_t *doc);
 sync_str_t sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan);
+/* Its penalty: who was refused so often is blocked.  OK or NO (none). */
+
+#define SYNC_DOC_PENALTY_MAX  (INT64_C(30) * 24 * 3600 * 1000)     /* ms */
+
+typedef struct {
+    uint32_t  after;                     /* so many refusals ... */
+    uint32_t  unused;
+    uint64_t  within_ms;                 /* ... in so long: no more ... */
+    uint64_t  block_ms;                  /* ... for so long */
+} sync_doc_penalty_t;
+
+sync_rc_t sync_doc_plan_penalty(const sync_doc_t *doc, uint32_t plan,
+    sync_doc_penalty_t *penalty);
 /* The time zone of its quotas; empty: UTC. */
 sync_str_t sync_doc_plan_zone(const sync_doc_t *doc, uint32_t plan);
 /* Limits of a plan: their number, and each.  OK or NO (no such). */

@@ -87,6 +87,7 @@ typedef struct {
     sync_doc_ref_t  name;
     sync_doc_ref_t  limits;              /* sync_doc_limit_t */
     sync_doc_ref_t  zone;                /* n 0: UTC */
+    sync_doc_penalty_t  penalty;         /* after 0: none */
 } sync_doc_plan_rec_t;
 
 typedef struct {

@@ -58,6 +58,8 @@ static sync_rc_t sync_doc_set_burst(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_quota(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+static sync_rc_t sync_doc_set_span(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_zone(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_concurrency(sync_doc_compile_t *c,
@@ -138,6 +140,23 @@ static const sync_doc_list_of_t  sync_doc_secret_list = {
 };
 
 
+static const int64_t  sync_doc_strikes = 1000000;
+
+static const sync_doc_member_t  sync_doc_penalty_table[] = {
+
+    { "after", SYNC_DOC_INTEGER, SYNC_DOC_REQUIRED, sync_doc_set_number,
+      offsetof(sync_doc_plan_rec_t, penalty.after), &sync_doc_strikes },
+
+    { "within", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_span,
+      offsetof(sync_doc_plan_rec_t, penalty.within_ms), NULL },
+
+    { "for", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_span,
+      offsetof(sync_doc_plan_rec_t, penalty.block_ms), NULL },
+
+    sync_doc_last
+};
+
+
 static const sync_doc_member_t  sync_doc_plan_table[] = {
 
     { "time_zone", SYNC_DOC_STRING, 0, sync_doc_set_zone,
@@ -145,6 +164,9 @@ static const sync_doc_member_t  sync_doc_plan_table[] = {
 
     { "limits", SYNC_DOC_ARRAY, SYNC_DOC_REQUIRED, sync_doc_set_limits,
       offsetof(sync_doc_plan_rec_t, limits), NULL },
+
+    { "penalty", SYNC_DOC_OBJECT, 0, sync_doc_set_object, 0,
+      sync_doc_penalty_table },
 
     sync_doc_last
 };
@@ -485,6 +507,32 @@ sync_doc_set_quota(sync_doc_compile_t *c, const sync_value_t *v,
     (void) m;
 
     fill->quota = sync_value_str(v);
+
+    return SYNC_OK;
+}
+
+
+/* A duration that a penalty may have. */
+
+static sync_rc_t
+sync_doc_set_span(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t       rc;
+    uint64_t        ms;
+    unsigned char  *field = rec;
+
+    rc = sync_doc_set_duration(c, v, m, rec);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    memcpy(&ms, field + m->offset, sizeof(ms));
+
+    if (ms < 1000 || ms > (uint64_t) SYNC_DOC_PENALTY_MAX) {
+        return sync_doc_refuse(c, "value", "is from 1s to 30d");
+    }
 
     return SYNC_OK;
 }

@@ -279,6 +279,24 @@ sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan)
 }
 
 
+sync_rc_t
+sync_doc_plan_penalty(const sync_doc_t *doc, uint32_t plan,
+    sync_doc_penalty_t *penalty)
+{
+    const sync_doc_plan_rec_t  *rec;
+
+    rec = sync_doc_at(doc, doc->plans, plan, sync_doc_plan_rec_t);
+
+    if (rec == NULL || rec->penalty.after == 0) {
+        return SYNC_NO;
+    }
+
+    *penalty = rec->penalty;
+
+    return SYNC_OK;
+}
+
+
 sync_str_t
 sync_doc_plan_zone(const sync_doc_t *doc, uint32_t plan)
 {

@@ -214,6 +214,7 @@ test_tenant(const sync_doc_t *doc)
 static void
 test_clients(const sync_doc_t *doc)
 {
+    sync_doc_penalty_t  penalty;
     sync_doc_limit_t   limit;
     sync_doc_client_t  client;
     sync_doc_source_t  source;
@@ -250,6 +251,9 @@ test_clients(const sync_doc_t *doc)
     ok(sync_doc_client(doc, str("partner"), &client) == SYNC_OK, "a partner");
     is_str(sync_doc_plan_zone(doc, client.plan), "Europe/Berlin",
            "its plan's time zone");
+    ok(sync_doc_plan_penalty(doc, client.plan, &penalty) == SYNC_OK
+       && penalty.after == 20 && penalty.within_ms == 60000
+       && penalty.block_ms == 600000, "its penalty");
     is_int(sync_doc_limits(doc, client.plan), 5, "limits");
     ok(sync_doc_limit_at(doc, client.plan, 1, &limit) == SYNC_OK
        && limit.kind == SYNC_LIMIT_QUOTA && limit.count == 1000000

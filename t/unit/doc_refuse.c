@@ -355,6 +355,15 @@ static const broken_t  broken[] = {
     { "{\"plans\":{\"gold\":{\"limits\":[{\"rate\":\"5k/s\"}]}}}",
       "/plans/gold/limits/0/rate", "value", "a rate is a number" },
 
+    { "{\"plans\":{\"gold\":{\"limits\":[],\"penalty\":{\"after\":5,"
+      "\"within\":\"1m\"}}}}", "/plans/gold/penalty", "missing-member",
+      "\"for\" is missing" },
+    { "{\"plans\":{\"gold\":{\"limits\":[],\"penalty\":{\"after\":5,"
+      "\"within\":\"1ms\",\"for\":\"1m\"}}}}", "/plans/gold/penalty/within",
+      "value", "from 1s to 30d" },
+    { "{\"plans\":{\"gold\":{\"limits\":[],\"penalty\":{\"after\":0,"
+      "\"within\":\"1m\",\"for\":\"1m\"}}}}", "/plans/gold/penalty/after",
+      "value", "is from 1 to 1000000" },
     { "{\"weight\":0}", "/weight", "value", "is from 1 to 1000" },
     { "{\"weight\":\"2\"}", "/weight", "type", "should be an integer" },
     { "{\"connectors\":{\"s4\":{\"capacity\":60001}}}",
