@@ -711,6 +711,8 @@ ngx_http_sync_registry_cleanup(void *data)
     ngx_http_sync_registry_t *reg = data;
 
     ngx_uint_t              i;
+    ngx_http_sync_file_t   *f;
+    ngx_http_sync_node_t   *n;
     ngx_http_sync_table_t  *t;
 
     if (ngx_http_sync_registry_live == reg) {
@@ -734,7 +736,17 @@ ngx_http_sync_registry_cleanup(void *data)
         }
     }
 
+    /* files name each other: all names go before the first file */
+
     t = &reg->files;
+
+    for (i = 0; i < t->size; i++) {
+        for (n = t->buckets[i]; n != NULL; n = n->next) {
+            f = n->value;
+            ngx_http_sync_deps_clear(&f->bases);
+            ngx_http_sync_deps_clear(&f->schemas);
+        }
+    }
 
     for (i = 0; i < t->size; i++) {
         while (t->buckets[i] != NULL) {
