@@ -254,7 +254,7 @@ ngx_http_sync_lease_find(ngx_http_sync_limit_group_t *g, ngx_uint_t i,
     ngx_http_sync_lease_t  *l;
 
     key = &g->take.items[i].key;
-    *hash = ngx_murmur_hash2(key->data, key->len);
+    *hash = ngx_crc32_long(key->data, key->len);
 
     node = ngx_http_sync_lease_tree.root;
     sentinel = ngx_http_sync_lease_tree.sentinel;
