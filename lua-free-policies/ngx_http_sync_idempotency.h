@@ -27,6 +27,7 @@ typedef struct {
     ngx_uint_t                  nkeys;
     ngx_array_t                *places;      /* of ngx_http_sync_idem_place_t:
                                                 where keys are claimed */
+    unsigned                    asked:1;     /* sync_keys stands somewhere */
 } ngx_http_sync_idempotency_main_conf_t;
 
 

@@ -69,9 +69,12 @@ static const struct {
 char *
 ngx_http_sync_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_sync_loc_conf_t  *slcf;
+    ngx_http_core_loc_conf_t               *clcf;
+    ngx_http_sync_loc_conf_t               *slcf;
+    ngx_http_sync_idempotency_main_conf_t  *imcf;
 
+    imcf = ngx_http_conf_get_module_main_conf(cf,
+                                             ngx_http_sync_idempotency_module);
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     slcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_sync_module);
 
@@ -84,6 +87,7 @@ ngx_http_sync_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     /* as with sync_status: what is inherited does not act here */
 
     slcf->status = 1;
+    imcf->asked = 1;
 
     return NGX_CONF_OK;
 }
@@ -107,11 +111,6 @@ ngx_http_sync_keys_handler(ngx_http_request_t *r)
     }
 
     imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
-
-    if (imcf->store == NULL) {
-        return ngx_http_sync_keys_refuse(r, NGX_HTTP_NOT_FOUND,
-                                         "no location has sync_idempotency");
-    }
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_keys_ctx_t));
     if (ctx == NULL) {

@@ -181,6 +181,13 @@ ngx_http_sync_idempotency_init(ngx_conf_t *cf)
     imcf = ngx_http_conf_get_module_main_conf(cf,
                                              ngx_http_sync_idempotency_module);
 
+    if (imcf->asked && imcf->store == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"sync_keys\" has nothing to show: no location has "
+                      "\"sync_idempotency\"");
+        return NGX_ERROR;
+    }
+
     for (imcf->nkeys = 0; imcf->nkeys < NGX_HTTP_SYNC_SECRETS; imcf->nkeys++) {
 
         rc = ngx_http_sync_derive(smcf, imcf->nkeys, "idempotency-key", secret,

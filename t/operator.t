@@ -237,6 +237,9 @@ $is->(['key', 'show', 'acme', 'k', '--at', 'http://127.0.0.1:1/x'], 2,
       qr/refused/, 'nobody listens');
 is($t->request('POST', '/sync/keys?key=a', port => 1)->{status}, 405, 'POST');
 is($t->request('GET', '/sync/keys', port => 1)->{status}, 400, 'no key');
+$t->refused('server { location /k { sync_keys; } }',
+            qr/"sync_keys" has nothing to show: no location has "sync_idem/,
+            'no keys are claimed');
 
 $t->done;
 
