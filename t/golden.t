@@ -37,6 +37,10 @@ for my $entity (sort keys %source) {
          mapped($source{$entity}, 'write', "$in/input.json"),
          "$entity: a client's words are canonical");
 
+    like(ran('schema', "$root/conf.example/schemas/$entity/1.json",
+             "$in/canonical.json", '--ref-dir', "$root/conf.example/schemas"),
+         qr/: valid$/m, "$entity: which its schema takes");
+
     for my $system (qw(salesforce dataverse netsuite s4 odoo soap)) {
         my $dir = "$in/$system";
         my $map = "$system-$word{$entity}.json";
