@@ -777,6 +777,49 @@ fenced(const char **p, char *label, size_t size)
 }
 
 
+/* What an error section makes of an answer with status 200. */
+
+static sync_rc_t
+docs_error(const sync_map_t *map, sync_str_t answer, sync_str_t *out)
+{
+    sync_rc_t         rc;
+    uint64_t          work;
+    sync_json_t       json;
+    sync_json_out_t   text;
+    sync_map_error_t  error;
+
+    static const char *const  classes[] = {
+        "", "business", "technical", "transient"
+    };
+
+    work = 1000;
+
+    if (map == NULL || !sync_map_has_error(map)
+        || sync_json_parse(&json, arena, answer, NULL, NULL) != SYNC_OK)
+    {
+        return SYNC_FAULT;
+    }
+
+    rc = sync_map_error(map, &json, 0, arena, &work, &error);
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    sync_json_begin(&text, arena, 0, 0);
+    sync_json_open(&text, '{');
+    sync_json_key(&text, sync_str_lit("class"));
+    sync_json_string(&text, (sync_str_t) { strlen(classes[error.class]),
+                                (unsigned char *) classes[error.class] });
+    sync_json_key(&text, sync_str_lit("code"));
+    sync_json_string(&text, error.code);
+    sync_json_key(&text, sync_str_lit("message"));
+    sync_json_string(&text, error.message);
+    sync_json_close(&text, '}');
+
+    return sync_json_end(&text, out);
+}
+
+
 static void
 test_docs(void)
 {
@@ -808,6 +851,11 @@ test_docs(void)
         if (strcmp(label, "map") == 0) {
             map = compile(text);
             ok(map != NULL, "docs: map %zu compiles", ++n);
+            continue;
+        }
+
+        if (strcmp(label, "error") == 0) {
+            rc = docs_error(map, text, &out);
             continue;
         }
 
