@@ -2,8 +2,8 @@
 
 # Workers are killed at any moment, most of all inside a lock, while they do
 # nothing but change the store.  What stood before stands after; what was
-# being changed is as before or as after.  SYNC_STORM=1: 300 rounds of each kind,
-# or as many as a minute takes.
+# being changed is as before or as after.  SYNC_STORM=1: 300 rounds of each
+# kind, or as many as a minute takes.
 
 use strict;
 use warnings;
