@@ -21,7 +21,8 @@ my $interval = 1;
 
 my %at_most = (
     load => $ENV{SYNC_STORM} ? 30 : 5,          # seconds
-    bytes => 8192,                              # resident, per tenant, worker
+    bytes => $ENV{SYNC_STATIC} ? 65536 : 8192,  # resident, per tenant, worker;
+                                                # sanitizers pad
     idle => 0.03,                               # of a core
     change => $interval + 0.5,                  # seconds, until all have it
     work => 0.05,                               # seconds of CPU for it
