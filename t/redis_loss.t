@@ -9,6 +9,7 @@ use warnings;
 use lib 't/lib';
 use Test::Sync;
 use Test::Sync::Redis;
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 Test::Sync::Redis->available or plan skip_all => 'no redis-server';
@@ -75,6 +76,40 @@ subtest 'everything is gone under open connections' => sub {
 
     ok($t->wait_for(sub { claim('after') eq 'OK' }, 8),
        'the quarantine ends');
+
+    $t->done;
+};
+
+
+subtest 'a claim that was under way' => sub {
+    my $r = Test::Sync::Redis->start;
+
+    gateway('sync_store ' . $r->url . ' timeout=5s;');
+    is(claim('before'), 'OK', 'a claim');
+
+    # Redis reads: forget all, a look at the mark, and the claim
+
+    my $admin = $r->connect;
+
+    $r->stop_signal;
+    $admin->send('FLUSHALL');
+    sleep 1.3;
+
+    my $pid = fork() // die "fork: $!";
+
+    if (!$pid) {
+        sleep 0.3;
+        kill 'CONT', $r->pid;
+        POSIX::_exit(0);
+    }
+
+    is(claim('before', owner => 'another'), 'DOWN',
+       'is not granted where the loss is known when its answer comes');
+    waitpid $pid, 0;
+    noticed(qr/data was lost: its mark is gone/, 'which it is');
+
+    ok($t->wait_for(sub { $r->cmd('KEYS', '*r:*')->@* == 0 }, 3),
+       'and is given back');
 
     $t->done;
 };

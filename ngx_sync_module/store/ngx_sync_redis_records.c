@@ -144,11 +144,17 @@ ngx_sync_redis_claim_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
 
     case NGX_SYNC_STATE_PROGRESS:
 
-        if (ngx_memcmp(said.owner, c->owner, NGX_SYNC_OWNER_LEN) == 0) {
-            return NGX_SYNC_STORE_OK;
+        if (ngx_memcmp(said.owner, c->owner, NGX_SYNC_OWNER_LEN) != 0) {
+            return NGX_SYNC_STORE_BUSY;
         }
 
-        return NGX_SYNC_STORE_BUSY;
+        /* it was asked before the loss was noticed, over whatever way */
+
+        if (ngx_sync_redis_marks_refuse(&ngx_sync_redis_store(w->st)->marks)) {
+            return NGX_SYNC_STORE_DOWN;
+        }
+
+        return NGX_SYNC_STORE_OK;
 
     case NGX_SYNC_STATE_UNKNOWN:
         return NGX_SYNC_STORE_UNKNOWN;
