@@ -25,7 +25,8 @@ $t->peer(erp => sub {
 
     return { status => 201, body => 'z' x 40000 } if $req->{uri} =~ /large/;
     return { status => 201, body => "n $req->{n} " . 'y' x 3000,
-             delay => $req->{uri} =~ /slow/ ? 0.4 : 0,
+             delay => $req->{uri} =~ /slower/ ? 1.5
+                    : $req->{uri} =~ /slow/ ? 0.4 : 0,
              headers => ['Content-Type' => 'text/plain'] };
 });
 
@@ -321,6 +322,18 @@ subtest 'a reload' => sub {
 
     is(collect($_) =~ s/ \d+$//r, '201 executed', 'settled by who claimed')
         for @begun;
+};
+
+
+subtest 'a reload, and connections are cut after it' => sub {
+    my @begun = map { begin('/slower', fresh()) } 1 .. 4;
+
+    sleep 0.1;
+    ok($t->reload, 'while orders are under way');
+    $redis->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+
+    is(collect($_) =~ s/ \d+$//r, '201 executed',
+       'the old worker connects again to settle') for @begun;
 };
 
 $t->done;

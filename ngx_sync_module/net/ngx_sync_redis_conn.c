@@ -390,9 +390,10 @@ ngx_sync_redis_conn_retry(ngx_event_t *ev)
 
     conn = ev->data;
 
-    /* a worker that quits connects only for those who wait */
+    /* a worker that quits connects only for those who wait, or will */
 
     if (ngx_exiting && ngx_queue_empty(&conn->pending)) {
+        conn->state = NGX_SYNC_REDIS_IDLE;
         return;
     }
 
