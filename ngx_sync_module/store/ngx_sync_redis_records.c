@@ -14,8 +14,6 @@
 
 #define NGX_SYNC_REDIS_HEADER   138
 #define NGX_SYNC_REDIS_NAME     64       /* in hex */
-#define NGX_SYNC_REDIS_TAGS     1024
-#define NGX_SYNC_REDIS_DUE_MAX  1000
 
 /* where they begin, and how wide the numbers are */
 
@@ -56,8 +54,6 @@ static ngx_sync_result_e ngx_sync_redis_resolve_parse(ngx_sync_op_t *op,
     ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
 static ngx_sync_result_e ngx_sync_redis_look_parse(ngx_sync_op_t *op,
     ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
-static ngx_sync_result_e ngx_sync_redis_due_parse(ngx_sync_op_t *op,
-    ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
 static ngx_int_t ngx_sync_redis_said(ngx_sync_op_t *op,
     ngx_sync_redis_reply_t *reply, ngx_sync_redis_said_t *said);
 static int64_t ngx_sync_redis_field(ngx_str_t *record, size_t at,
@@ -65,8 +61,6 @@ static int64_t ngx_sync_redis_field(ngx_str_t *record, size_t at,
 static ngx_uint_t ngx_sync_redis_keys(ngx_sync_store_t *st,
     ngx_sync_key_t *key, ngx_sync_redis_args_t *a, ngx_str_t *tag);
 static u_char *ngx_sync_redis_place(u_char *p, ngx_str_t *tenant);
-static void ngx_sync_redis_visit(ngx_sync_redis_store_t *rs, ngx_str_t *tag,
-    ngx_log_t *log);
 
 
 ngx_int_t
@@ -192,21 +186,18 @@ ngx_int_t
 ngx_sync_redis_extend(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_sync_hold_t *h)
 {
-    ngx_str_t                tag;
-    ngx_uint_t               nkeys;
-    ngx_sync_redis_args_t    a;
-    ngx_sync_redis_store_t  *rs;
+    ngx_str_t              tag;
+    ngx_uint_t             nkeys;
+    ngx_sync_redis_args_t  a;
 
     if (h->note.len > NGX_SYNC_NOTE_MAX) {
         return ngx_sync_redis_now(op, NGX_SYNC_STORE_FULL);
     }
 
-    rs = st->data;
-
     nkeys = ngx_sync_redis_keys(st, &h->key, &a, &tag);
 
     if (h->note.len) {
-        ngx_sync_redis_visit(rs, &tag, op->log);
+        ngx_sync_redis_noted(st, &a, h->lease, op->log);
     }
 
     ngx_sync_redis_add(&a, h->owner, NGX_SYNC_OWNER_LEN);
@@ -346,6 +337,8 @@ ngx_sync_redis_resolve_begin(ngx_sync_store_t *st, ngx_sync_op_t *op,
 
     nkeys = ngx_sync_redis_keys(st, &h->key, &a, &tag);
 
+    ngx_sync_redis_noted(st, &a, h->lease, op->log);
+
     ngx_sync_redis_add(&a, h->owner, NGX_SYNC_OWNER_LEN);
     ngx_sync_redis_add_number(&a, ngx_max(h->lease, 1));
 
@@ -460,80 +453,6 @@ ngx_sync_redis_look_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
     l->entry = said.entry;
 
     return said.owner ? NGX_SYNC_STORE_OK : NGX_SYNC_STORE_NO;
-}
-
-
-/*
- * What is past its retention Redis frees by itself, and P whose lease is over
- * is U for whoever looks.  This visits, one place a call, where this worker
- * has left notes, and writes down what has become of them.
- */
-
-ngx_int_t
-ngx_sync_redis_due(ngx_sync_store_t *st, ngx_sync_op_t *op, ngx_sync_due_t *d)
-{
-    u_char                  *p;
-    ngx_str_t               *tag;
-    ngx_uint_t               i;
-    ngx_sync_redis_args_t    a;
-    ngx_sync_redis_store_t  *rs;
-
-    rs = st->data;
-
-    d->unknown = 0;
-    d->expired = 0;
-    d->more = 0;
-
-    tag = NULL;
-
-    for (i = 0; rs->tags && i < NGX_SYNC_REDIS_TAGS; i++) {
-        rs->due = (rs->due + 1) % NGX_SYNC_REDIS_TAGS;
-
-        if (rs->tags[rs->due].len) {
-            tag = &rs->tags[rs->due];
-            break;
-        }
-    }
-
-    if (tag == NULL || d->n == 0) {
-        return ngx_sync_redis_now(op, NGX_SYNC_STORE_OK);
-    }
-
-    ngx_sync_redis_args_init(&a);
-
-    p = a.p;
-    a.p = ngx_sprintf(p, "sync:{%V}due", tag);
-    ngx_sync_redis_add(&a, p, a.p - p);
-
-    ngx_sync_redis_add_number(&a, ngx_min(d->n, NGX_SYNC_REDIS_DUE_MAX));
-
-    p = a.p;
-    a.p = ngx_sprintf(p, "sync:{%V}r:", tag);
-    ngx_sync_redis_add(&a, p, a.p - p);
-
-    return ngx_sync_redis_run(st, op,
-                              &ngx_sync_redis_scripts[NGX_SYNC_REDIS_DUE],
-                              tag, &a, 1, d, ngx_sync_redis_due_parse, 1);
-}
-
-
-static ngx_sync_result_e
-ngx_sync_redis_due_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
-    ngx_sync_redis_reply_t *reply)
-{
-    ngx_sync_due_t  *d;
-
-    d = w->params;
-
-    if (reply->type != NGX_SYNC_REDIS_ARRAY || reply->n < 4) {
-        return NGX_SYNC_STORE_DOWN;
-    }
-
-    d->unknown = reply->elts[1].integer;
-    d->expired = reply->elts[2].integer;
-    d->more = reply->elts[3].integer;
-
-    return NGX_SYNC_STORE_OK;
 }
 
 
@@ -701,62 +620,4 @@ ngx_sync_redis_place(u_char *p, ngx_str_t *tenant)
     *p++ = '#';
 
     return ngx_hex_dump(p, digest, SYNC_SHA256_LEN);
-}
-
-
-/* Keeps in mind where notes are left: the last one of each hash. */
-
-static void
-ngx_sync_redis_visit(ngx_sync_redis_store_t *rs, ngx_str_t *tag,
-    ngx_log_t *log)
-{
-    u_char     *p;
-    ngx_str_t  *t;
-
-    if (rs->tags == NULL) {
-        rs->tags = ngx_calloc(NGX_SYNC_REDIS_TAGS * sizeof(ngx_str_t), log);
-        if (rs->tags == NULL) {
-            return;
-        }
-    }
-
-    t = &rs->tags[ngx_crc32_short(tag->data, tag->len) % NGX_SYNC_REDIS_TAGS];
-
-    if (t->len == tag->len && ngx_memcmp(t->data, tag->data, tag->len) == 0) {
-        return;
-    }
-
-    p = ngx_alloc(tag->len, log);
-    if (p == NULL) {
-        return;
-    }
-
-    ngx_memcpy(p, tag->data, tag->len);
-
-    if (t->data) {
-        ngx_free(t->data);
-    }
-
-    t->data = p;
-    t->len = tag->len;
-}
-
-
-void
-ngx_sync_redis_forget(ngx_sync_redis_store_t *rs)
-{
-    ngx_uint_t  i;
-
-    if (rs->tags == NULL) {
-        return;
-    }
-
-    for (i = 0; i < NGX_SYNC_REDIS_TAGS; i++) {
-        if (rs->tags[i].data) {
-            ngx_free(rs->tags[i].data);
-        }
-    }
-
-    ngx_free(rs->tags);
-    rs->tags = NULL;
 }

@@ -278,7 +278,7 @@ static const char  ngx_sync_lua_look[] =
 
 
 /* KEYS: due, any record.  n, what stands before a name in a key -> now, that
-   became U, that are gone, 1: there are more */
+   became U, that are gone, 1: there are more, when the next one is; 0: none */
 
 static const char  ngx_sync_lua_due[] =
     NGX_SYNC_LUA_CLOCK
@@ -304,7 +304,49 @@ static const char  ngx_sync_lua_due[] =
     "        end\n"
     "    end\n"
     "end\n"
-    "return { now, unknown, gone, #names == n and 1 or 0 }\n";
+    "local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')\n"
+    "return { now, unknown, gone, #names == n and 1 or 0,\n"
+    "         tonumber(next[2] or 0) }\n";
+
+
+/*
+ * The places where something will be due, by when that is; who takes some has
+ * them for a lease.  n, lease, and pairs: v and end of the taking, for a place
+ * that was visited and has its next at v (0: has none), or v and 0, for one
+ * where something is due in v -> end of this taking, places.
+ *
+ * What is told of a place always moves it, so that who visits it meanwhile,
+ * and saw nothing yet, does not take it off.
+ */
+
+static const char  ngx_sync_lua_sweep[] =
+    NGX_SYNC_LUA_CLOCK
+    "local call, num, key = redis.call, tonumber, KEYS[1]\n"
+    "local function put(place, at)\n"
+    "    call('ZADD', key, string.format('%.0f', at), place)\n"
+    "end\n"
+    "for i = 3, #ARGV, 3 do\n"
+    "    local place, v, taken = ARGV[i], num(ARGV[i + 1]), num(ARGV[i + 2])\n"
+    "    local at = num(call('ZSCORE', key, place) or 0)\n"
+    "    if taken == 0 then\n"
+    "        if at == 0 then at = now + v else at = at - 1 end\n"
+    "        put(place, math.min(at, now + v))\n"
+    "    elseif at == taken then\n"
+    "        if v == 0 then call('ZREM', key, place) else put(place, v) end\n"
+    "    end\n"
+    "end\n"
+    "local places = call('ZRANGEBYSCORE', key, '-inf',\n"
+    "                    string.format('%.0f', now), 'LIMIT', 0, ARGV[1])\n"
+    "local till = now + num(ARGV[2])\n"
+    "for i = 1, #places do put(places[i], till) end\n"
+    "if #ARGV > 2 or #places > 0 then\n"
+    "    local last = call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]\n"
+    "    if last then\n"
+    "        call('PEXPIREAT', key,\n"
+    "             string.format('%.0f', math.max(now, num(last)) + 86400000))\n"
+    "    end\n"
+    "end\n"
+    "return { till, places }\n";
 
 
 /*
@@ -538,6 +580,7 @@ ngx_sync_redis_script_t  ngx_sync_redis_scripts[] = {
     ngx_sync_lua(resolve),
     ngx_sync_lua(look),
     ngx_sync_lua(due),
+    ngx_sync_lua(sweep),
     ngx_sync_lua(limit_take),
     ngx_sync_lua(limit_refund),
     ngx_sync_lua(lease_take),

@@ -134,6 +134,10 @@ ngx_sync_redis_use(ngx_conf_t *cf, ngx_sync_store_t *st, ngx_sync_zone_e kind)
 {
     /* one database holds every kind */
 
+    if (kind == NGX_SYNC_ZONE_RECORDS) {
+        ngx_sync_redis_store(st)->sweep.used = 1;
+    }
+
     return NGX_OK;
 }
 
@@ -155,6 +159,7 @@ ngx_sync_redis_init_process(ngx_cycle_t *cycle, ngx_sync_store_t *st)
     rs = st->data;
 
     ngx_sync_redis_marks_init(&rs->marks, cycle);
+    ngx_sync_redis_sweep_init(cycle, st);
 
     return rs->redis.topology->init_process(&rs->redis, cycle);
 }
@@ -168,10 +173,9 @@ ngx_sync_redis_exit_process(ngx_cycle_t *cycle, ngx_sync_store_t *st)
     rs = st->data;
 
     ngx_sync_redis_marks_exit(&rs->marks);
+    ngx_sync_redis_sweep_exit(st);
 
     rs->redis.topology->exit_process(&rs->redis);
-
-    ngx_sync_redis_forget(rs);
 }
 
 

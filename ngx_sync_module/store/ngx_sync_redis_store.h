@@ -7,6 +7,7 @@
  *     sync:{TENANT:B}r:NAME      a record of idempotency; NAME in hex
  *     sync:{TENANT:B}due         names by the end of their lease: those that
  *                                say how to resolve them
+ *     sync:{w}places             TENANT:B by the first time in its due
  *     sync:{TENANT}keys  bytes   the account of a tenant with caps; in a
  *                                cluster one for each {TENANT:B}
  *     sync:{l:G}l:KEY            a limit; G is the CRC-32 of its group
@@ -38,6 +39,7 @@ typedef enum {
     NGX_SYNC_REDIS_RESOLVE,
     NGX_SYNC_REDIS_LOOK,
     NGX_SYNC_REDIS_DUE,
+    NGX_SYNC_REDIS_SWEEP,
     NGX_SYNC_REDIS_LIMIT_TAKE,
     NGX_SYNC_REDIS_LIMIT_REFUND,
     NGX_SYNC_REDIS_LEASE_TAKE,
@@ -48,14 +50,57 @@ typedef enum {
 } ngx_sync_redis_script_e;
 
 
+/* Where notes were left: "TENANT:B". */
+
+#define NGX_SYNC_REDIS_PLACE_MAX  144
+#define NGX_SYNC_REDIS_TAKEN      16     /* places, in one turn */
+#define NGX_SYNC_REDIS_TOLD       16
+
+typedef struct {
+    size_t                   len;        /* 0: none */
+    ngx_msec_t               until;      /* ngx_current_msec: the first lease
+                                            to end, if untold */
+    unsigned                 untold:1;   /* Redis does not know of it */
+    u_char                   name[NGX_SYNC_REDIS_PLACE_MAX];
+} ngx_sync_redis_place_t;
+
+
+/* A worker's turns to visit what is due. */
+
+typedef struct {
+    ngx_event_t              event;      /* the next turn */
+    ngx_sync_op_t            op;
+    ngx_sync_store_t        *st;
+
+    ngx_sync_redis_place_t  *places;     /* by their hash, or NULL */
+    ngx_uint_t               asked;      /* where due() goes on in them */
+
+    ngx_uint_t               told[NGX_SYNC_REDIS_TOLD];
+    ngx_uint_t               ntold;      /* of this turn */
+
+    int64_t                  until;      /* of the taking; Redis' clock */
+    ngx_uint_t               ntaken;
+    ngx_uint_t               nvisited;
+    ngx_sync_due_t           due;        /* at the one that is visited */
+
+    struct {
+        ngx_str_t            place;
+        int64_t              next;
+        u_char               name[NGX_SYNC_REDIS_PLACE_MAX];
+    } taken[NGX_SYNC_REDIS_TAKEN];
+
+    unsigned                 used:1;     /* the store keeps records */
+    unsigned                 more:1;     /* are to be told */
+    unsigned                 down:1;
+} ngx_sync_redis_sweep_t;
+
+
 typedef struct {
     ngx_sync_redis_t         redis;
     ngx_sync_redis_marks_t   marks;
     time_t                   logged;     /* an error, at most one a second */
 
-    ngx_uint_t               due;        /* where due() goes on in tags, */
-    ngx_str_t               *tags;       /* those that were claimed in, by
-                                            their hash; of this worker */
+    ngx_sync_redis_sweep_t   sweep;
 } ngx_sync_redis_store_t;
 
 
@@ -157,13 +202,22 @@ ngx_int_t ngx_sync_redis_resolve_end(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_sync_hold_t *h);
 ngx_int_t ngx_sync_redis_look_at(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_sync_look_t *l);
-ngx_int_t ngx_sync_redis_due(ngx_sync_store_t *st, ngx_sync_op_t *op,
-    ngx_sync_due_t *d);
-
-void ngx_sync_redis_forget(ngx_sync_redis_store_t *rs);
-
 /* The claim may have been granted, and nobody knows of it. */
 void ngx_sync_redis_unclaim(ngx_sync_store_t *st, ngx_sync_claim_t *c);
+
+
+/* ngx_sync_redis_sweep.c */
+
+/* In a worker, when it begins and before its topology ends. */
+void ngx_sync_redis_sweep_init(ngx_cycle_t *cycle, ngx_sync_store_t *st);
+void ngx_sync_redis_sweep_exit(ngx_sync_store_t *st);
+
+/* A note is left with a lease; a: the keys of its record. */
+void ngx_sync_redis_noted(ngx_sync_store_t *st, ngx_sync_redis_args_t *a,
+    ngx_msec_t lease, ngx_log_t *log);
+
+ngx_int_t ngx_sync_redis_due(ngx_sync_store_t *st, ngx_sync_op_t *op,
+    ngx_sync_due_t *d);
 
 
 /* ngx_sync_redis_limits.c */
