@@ -284,6 +284,22 @@ ngx_sync_breaker_init_process(ngx_cycle_t *cycle, ngx_array_t *all)
 }
 
 
+/* The pool of the cycle goes later than what the question waits in. */
+
+void
+ngx_sync_breaker_exit_process(ngx_array_t *all)
+{
+    ngx_uint_t            i;
+    ngx_sync_breaker_t  **b;
+
+    b = all->elts;
+
+    for (i = 0; i < all->nelts; i++) {
+        ngx_sync_breaker_cleanup(b[i]);
+    }
+}
+
+
 void
 ngx_sync_breaker_state(ngx_sync_breaker_t *b, ngx_sync_breaker_state_t *state)
 {

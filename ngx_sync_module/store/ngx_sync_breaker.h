@@ -33,6 +33,9 @@ ngx_sync_store_t *ngx_sync_breaker_wrap(ngx_conf_t *cf, ngx_array_t *all,
 /* A worker begins: it looks after those that stand open. */
 void ngx_sync_breaker_init_process(ngx_cycle_t *cycle, ngx_array_t *all);
 
+/* A worker ends, and its stores after this. */
+void ngx_sync_breaker_exit_process(ngx_array_t *all);
+
 void ngx_sync_breaker_state(ngx_sync_breaker_t *b,
     ngx_sync_breaker_state_t *state);
 

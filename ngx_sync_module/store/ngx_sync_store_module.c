@@ -637,6 +637,8 @@ ngx_sync_store_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_sync_breaker_exit_process(&smcf->breakers);
+
     named = smcf->stores.elts;
 
     for (i = 0; i < smcf->stores.nelts; i++) {
