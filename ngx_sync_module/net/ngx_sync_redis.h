@@ -125,6 +125,8 @@ struct ngx_sync_redis_cmd_s {
                                                 it, where wait= says so */
     unsigned                     asking:1;   /* ASKING goes before it */
     unsigned                     greeting:1; /* before the others: AUTH */
+    unsigned                     here:1;     /* of this connection alone: is
+                                                lost with it */
     unsigned                     left:1;     /* nobody waits for it */
     unsigned                     tried:1;    /* was sent to its end once */
     unsigned                     own:1;      /* bytes are not in the cell */

@@ -491,6 +491,7 @@ ngx_sync_redis_conn_drop(ngx_sync_redis_conn_t *conn, ngx_uint_t keep)
         if (keep
             && !cmd->left
             && !cmd->greeting
+            && !cmd->here
             && (cmd->patient || !down)
             && (cmd->again || cmd->where != NGX_SYNC_REDIS_WAITING))
         {

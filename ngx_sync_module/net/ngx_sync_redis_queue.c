@@ -132,6 +132,8 @@ ngx_sync_redis_conn_asking(ngx_sync_redis_conn_t *conn)
         return NGX_ERROR;
     }
 
+    cmd->here = 1;
+
     return ngx_sync_redis_conn_send(conn, cmd);
 }
 

@@ -306,6 +306,7 @@ ngx_sync_redis_wait_ask(ngx_event_t *ev)
     cmd->handler = ngx_sync_redis_wait_answer;
     cmd->data = conn;
     cmd->deadline = deadline;
+    cmd->here = 1;
 
     target->waiting = 1;
 
