@@ -48,7 +48,7 @@ sub round {
                  . join(',', map { '127.0.0.1:' . $_->port } @s)
                  . "/mymaster timeout=400ms $wait after_loss=execute");
 
-    $orders->begin(clients => 6, seconds => 4);
+    $orders->begin(clients => 6, seconds => 6);
 
     sleep 0.8;
     my $killed = time;
