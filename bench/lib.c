@@ -88,7 +88,8 @@ static const char  order_taken[] =
     "\"attributes\":1},\"Region__c\":1,\"ShippingStreet\":1,"
     "\"ShippingCity\":1,\"ShippingPostalCode\":1,\"ShippingStateCode\":1,"
     "\"ShippingCountryCode\":1,\"Payment_Terms__c\":1,"
-    "\"OrderItems\":{\"records\":1},\"TotalAmount\":1,\"Description\":1,"
+    "\"OrderItems\":{\"records\":1,\"totalSize\":1,\"done\":1},"
+    "\"TotalAmount\":1,\"Description\":1,"
     "\"CreatedDate\":1,\"LastModifiedDate\":1,\"attributes\":1}";
 
 static const char  item_taken[] =
