@@ -76,9 +76,15 @@ static ngx_int_t
 ngx_sync_redis_conn_accept(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd)
 {
-    if (conn->closed
-        || conn->nbytes + cmd->len > NGX_SYNC_REDIS_BYTES
-        || conn->nwaiting + conn->npending >= NGX_SYNC_REDIS_QUEUED)
+    if (conn->closed) {
+        return NGX_ERROR;
+    }
+
+    /* AUTH and the look at the data go first, whatever waits */
+
+    if (!cmd->greeting
+        && (conn->nbytes + cmd->len > NGX_SYNC_REDIS_BYTES
+            || conn->nwaiting + conn->npending >= NGX_SYNC_REDIS_QUEUED))
     {
         return NGX_ERROR;
     }
