@@ -71,8 +71,6 @@ static sync_rc_t sync_doc_set_media(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_maps(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
-static sync_rc_t sync_doc_map_item(sync_doc_compile_t *c, sync_str_t name,
-    const sync_value_t *v, uint32_t i, void *data);
 
 static sync_rc_t sync_doc_client_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
@@ -728,36 +726,11 @@ static sync_rc_t
 sync_doc_set_maps(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
+    sync_doc_source_rec_t  *source = rec;
+
     (void) m;
 
-    return sync_doc_each(c, v, sync_doc_map_item, rec);
-}
-
-
-static sync_rc_t
-sync_doc_map_item(sync_doc_compile_t *c, sync_str_t name,
-    const sync_value_t *v, uint32_t i, void *data)
-{
-    uint32_t                entity;
-    sync_rc_t               rc;
-    sync_doc_member_t       m;
-    sync_doc_source_rec_t  *rec = data;
-
-    (void) i;
-
-    rc = sync_doc_word(c, &sync_doc_entities, name, 1, &entity);
-
-    if (rc == SYNC_OK) {
-        rc = sync_doc_kind(c, v, SYNC_DOC_STRING);
-    }
-
-    if (rc != SYNC_OK) {
-        return rc;
-    }
-
-    memset(&m, 0, sizeof(m));
-
-    return sync_doc_set_library(c, v, &m, &rec->maps[entity]);
+    return sync_doc_each(c, v, sync_doc_entity_path, source->maps);
 }
 
 

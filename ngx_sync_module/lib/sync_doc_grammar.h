@@ -265,6 +265,11 @@ sync_rc_t sync_doc_set_ownership(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 sync_rc_t sync_doc_set_masks(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
+/* A path below the library for an entity: data are SYNC_ENTITIES of
+   sync_doc_ref_t. */
+sync_rc_t sync_doc_entity_path(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+
 /* The schema of a source: rec is sync_doc_source_rec_t. */
 sync_rc_t sync_doc_set_source_schema(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);

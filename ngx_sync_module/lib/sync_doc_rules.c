@@ -17,8 +17,6 @@
 
 static sync_rc_t sync_doc_schema_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
-static sync_rc_t sync_doc_source_schema_item(sync_doc_compile_t *c,
-    sync_str_t name, const sync_value_t *v, uint32_t i, void *data);
 static sync_rc_t sync_doc_owned_entity(sync_doc_compile_t *c,
     sync_str_t name, const sync_value_t *v, uint32_t i, void *data);
 static sync_rc_t sync_doc_owner_item(sync_doc_compile_t *c, sync_str_t name,
@@ -149,7 +147,7 @@ sync_doc_set_source_schema(sync_doc_compile_t *c, const sync_value_t *v,
     (void) m;
 
     if (sync_value_type(v) == SYNC_VALUE_OBJECT) {
-        return sync_doc_each(c, v, sync_doc_source_schema_item, rec);
+        return sync_doc_each(c, v, sync_doc_entity_path, source->schemas);
     }
 
     rc = sync_doc_kind(c, v, SYNC_DOC_STRING);
@@ -167,14 +165,14 @@ sync_doc_set_source_schema(sync_doc_compile_t *c, const sync_value_t *v,
 }
 
 
-static sync_rc_t
-sync_doc_source_schema_item(sync_doc_compile_t *c, sync_str_t name,
+sync_rc_t
+sync_doc_entity_path(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data)
 {
-    uint32_t                entity;
-    sync_rc_t               rc;
-    sync_doc_member_t       m;
-    sync_doc_source_rec_t  *source = data;
+    uint32_t            entity;
+    sync_rc_t           rc;
+    sync_doc_ref_t     *paths = data;
+    sync_doc_member_t   m;
 
     (void) i;
 
@@ -190,7 +188,7 @@ sync_doc_source_schema_item(sync_doc_compile_t *c, sync_str_t name,
 
     memset(&m, 0, sizeof(m));
 
-    return sync_doc_set_library(c, v, &m, &source->schemas[entity]);
+    return sync_doc_set_library(c, v, &m, &paths[entity]);
 }
 
 
