@@ -1,8 +1,9 @@
 
 /*
- * What the files of sync_auth share: the directives and steps
- * (ngx_http_sync_auth_module.c), tokens (.._token.c), the tokens that were
- * verified before (.._cache.c) and API keys (.._key.c).
+ * What the files of sync_auth share: the steps (ngx_http_sync_auth_module.c),
+ * its configuration (.._conf.c), sync_issuer (.._issuer.c), tokens
+ * (.._token.c), the tokens that were verified before (.._cache.c) and API keys
+ * (.._key.c).
  */
 
 
@@ -105,6 +106,18 @@ void ngx_http_sync_token_forget(void);
 ngx_int_t ngx_http_sync_api_key_find(ngx_http_sync_tenant_t *t,
     ngx_str_t *key, uint32_t *client, ngx_log_t *log);
 
+
+/* Setters of sync_auth and sync_issuer, and the configuration behind them. */
+char *ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+void *ngx_http_sync_auth_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_sync_auth_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+
+extern const ngx_http_sync_step_t  ngx_http_sync_auth_step;
+extern const ngx_http_sync_step_t  ngx_http_sync_admit_step;
 
 extern ngx_module_t  ngx_http_sync_auth_module;
 

@@ -1,0 +1,285 @@
+
+/*
+ * Configuration of sync_auth: which proofs a location takes.
+ */
+
+
+#include "ngx_http_sync_auth.h"
+
+
+static ngx_uint_t ngx_http_sync_auth_configured(ngx_http_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_auth_check_conf(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_auth_header(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *header);
+
+
+void *
+ngx_http_sync_auth_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    amcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_sync_auth_main_conf_t));
+    if (amcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&amcf->issuers, cf->pool, 2,
+                       sizeof(ngx_http_sync_issuer_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return amcf;
+}
+
+
+void *
+ngx_http_sync_auth_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_sync_auth_loc_conf_t  *alcf;
+
+    alcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_sync_auth_loc_conf_t));
+    if (alcf == NULL) {
+        return NULL;
+    }
+
+    alcf->proofs = NGX_CONF_UNSET_UINT;
+
+    return alcf;
+}
+
+
+char *
+ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_sync_auth_loc_conf_t  *prev = parent;
+    ngx_http_sync_auth_loc_conf_t  *conf = child;
+
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    if (conf->proofs == NGX_CONF_UNSET_UINT
+        && prev->proofs != NGX_CONF_UNSET_UINT)
+    {
+        *conf = *prev;
+    }
+
+    ngx_conf_init_uint_value(conf->proofs, 0);
+
+    if (conf->proofs == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN) {
+        amcf = ngx_http_conf_get_module_main_conf(cf,
+                                                  ngx_http_sync_auth_module);
+
+        amcf->store = ngx_sync_store_local(cf, NGX_SYNC_ZONE_TOKENS);
+        if (amcf->store == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_AUTH,
+                                  ngx_http_sync_auth_configured);
+
+    if (ngx_http_sync_use(cf, &ngx_http_sync_auth_step) != NGX_OK
+        || ngx_http_sync_use(cf, &ngx_http_sync_admit_step) != NGX_OK
+        || ngx_http_sync_add_check(cf, ngx_http_sync_auth_check_conf)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_auth_configured(ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_sync_auth_loc_conf_t  *alcf;
+
+    alcf = ctx->loc_conf[ngx_http_sync_auth_module.ctx_index];
+
+    return alcf->proofs != 0;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_core_loc_conf_t        *clcf;
+    ngx_http_sync_loc_conf_t        *slcf;
+    ngx_http_sync_auth_loc_conf_t   *alcf;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+    alcf = ctx->loc_conf[ngx_http_sync_auth_module.ctx_index];
+    amcf = ctx->main_conf[ngx_http_sync_auth_module.ctx_index];
+
+    /* a server passes it on to locations, which may add the tenant */
+
+    if (clcf->name.len == 0 || slcf->status) {
+        return NGX_OK;
+    }
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth needs \"satisfy all\": "
+                             "with \"any\" another module could let pass "
+                             "whom nobody has proven");
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_sync_enabled_at(ctx, NGX_HTTP_SYNC_STEP_TENANT)) {
+        return NGX_OK;
+    }
+
+    if (alcf->proofs & NGX_HTTP_SYNC_AUTH_API_KEY) {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth api_key needs sync_tenant: "
+                             "the keys stand in the tenant's document");
+        return NGX_ERROR;
+    }
+
+    if (amcf->issuers.nelts == 0) {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth token needs sync_tenant or "
+                             "sync_issuer: nobody could have issued a token");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* sync_auth off | [token] [api_key[=HEADER]] [optional] [typ=at+jwt] */
+
+char *
+ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_sync_auth_loc_conf_t  *alcf = conf;
+
+    ngx_str_t   *value, name;
+    ngx_uint_t   i, bit;
+
+    if (alcf->proofs != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    alcf->proofs = 0;
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        bit = 0;
+
+        if (ngx_strcmp(value[i].data, "token") == 0) {
+            bit = NGX_HTTP_SYNC_AUTH_TOKEN;
+
+        } else if (ngx_strcmp(value[i].data, "api_key") == 0) {
+            bit = NGX_HTTP_SYNC_AUTH_API_KEY;
+            ngx_str_set(&alcf->header, "x-api-key");
+
+        } else if (ngx_strncmp(value[i].data, "api_key=", 8) == 0) {
+            bit = NGX_HTTP_SYNC_AUTH_API_KEY;
+            name.data = value[i].data + 8;
+            name.len = value[i].len - 8;
+
+            if (ngx_http_sync_auth_header(cf, &name, &alcf->header)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_strcmp(value[i].data, "optional") == 0) {
+            bit = NGX_HTTP_SYNC_AUTH_OPTIONAL;
+
+        } else if (ngx_strcmp(value[i].data, "typ=at+jwt") == 0) {
+            alcf->at_jwt = 1;
+            continue;
+
+        } else if (ngx_strcmp(value[i].data, "off") == 0) {
+            return "has \"off\" beside a proof";
+
+        } else if (ngx_strcmp(value[i].data, "certificate") == 0
+                   || ngx_strncmp(value[i].data, "signature", 9) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"sync_auth %V\" is not supported by this "
+                               "version, \"token\" and \"api_key\" are",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (bit == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid \"%V\" of \"sync_auth\", known are "
+                               "off, token, api_key, api_key=HEADER, "
+                               "optional, typ=at+jwt", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (alcf->proofs & bit) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"sync_auth\" has \"%V\" twice", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        alcf->proofs |= bit;
+    }
+
+    if (!(alcf->proofs & (NGX_HTTP_SYNC_AUTH_TOKEN
+                          |NGX_HTTP_SYNC_AUTH_API_KEY)))
+    {
+        return "needs \"token\" or \"api_key\": by themselves \"optional\" "
+               "and \"typ\" prove nothing";
+    }
+
+    if (alcf->at_jwt && !(alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN)) {
+        return "has \"typ\" without \"token\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_header(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *header)
+{
+    size_t  i;
+    u_char  c;
+
+    header->len = name->len;
+    header->data = ngx_pnalloc(cf->pool, name->len + 1);
+    if (header->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(header->data, name->data, name->len);
+
+    for (i = 0; i < header->len; i++) {
+        c = header->data[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-') {
+            break;
+        }
+    }
+
+    if (i != header->len || i == 0
+        || (header->len == sizeof("authorization") - 1
+            && ngx_strncmp(header->data, "authorization", header->len) == 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"api_key=%V\", the name of a header of "
+                           "its own is needed, such as \"api_key=X-Api-Key\"",
+                           name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
