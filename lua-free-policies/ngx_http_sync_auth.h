@@ -82,6 +82,10 @@ typedef struct {
 ngx_int_t ngx_http_sync_auth_token(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
 
+/* 400 with its challenge; what: what is wrong, one word or some. */
+ngx_int_t ngx_http_sync_auth_malformed(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, const char *what);
+
 /*
  * The worker's table first, then shared memory.  NGX_OK: the strings of
  * proven->jwt are borrowed until the event loop turns; NGX_DECLINED.  Times,

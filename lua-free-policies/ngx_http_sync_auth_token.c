@@ -29,6 +29,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_sync_auth_verify(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key);
+static ngx_uint_t ngx_http_sync_auth_b64token(ngx_str_t *token);
 static ngx_int_t ngx_http_sync_auth_trust(ngx_http_request_t *r,
     const sync_doc_t *doc, sync_str_t issuer, ngx_http_sync_trust_t *trust);
 static ngx_int_t ngx_http_sync_auth_trust_at(ngx_http_request_t *r,
@@ -100,6 +101,14 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_trust_t            trust;
     ngx_http_sync_proven_t           proven;
     ngx_http_sync_auth_main_conf_t  *amcf;
+
+    /* what is found in the cache has been one */
+
+    if (!ngx_http_sync_auth_b64token(&key->token)) {
+        return ngx_http_sync_auth_malformed(r, ctx,
+                                            "what follows \"Bearer\" is no "
+                                            "token");
+    }
 
     token.len = key->token.len;
     token.data = key->token.data;
@@ -179,6 +188,47 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_token_keep(r, amcf->store, key, &proven, ttl * 1000);
 
     return ngx_http_sync_auth_principal(r, ctx, &proven);
+}
+
+
+/* RFC 6750, 2.1; that what is in it is a JWT is for others to see. */
+
+static ngx_uint_t
+ngx_http_sync_auth_b64token(ngx_str_t *token)
+{
+    u_char  *p, *last;
+
+    static const uint32_t  b64token[] = {
+        0x00000000,
+                    /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
+        0x03ffe800, /* 0000 0011 1111 1111  1110 1000 0000 0000 */
+
+                    /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
+        0x87fffffe, /* 1000 0111 1111 1111  1111 1111 1111 1110 */
+
+                    /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
+        0x47fffffe, /* 0100 0111 1111 1111  1111 1111 1111 1110 */
+
+        0x00000000,
+        0x00000000,
+        0x00000000,
+        0x00000000
+    };
+
+    p = token->data;
+    last = p + token->len;
+
+    while (p < last && b64token[*p >> 5] & (1U << (*p & 0x1f))) {
+        p++;
+    }
+
+    if (p != token->data) {
+        while (p < last && *p == '=') {
+            p++;
+        }
+    }
+
+    return token->len && p == last;
 }
 
 
