@@ -56,9 +56,13 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_TARGET,           /* canonical to target, new body */
     NGX_HTTP_SYNC_STEP_MASK_ASK,         /* for an answer that can be masked */
     NGX_HTTP_SYNC_STEP_DRY_RUN,
+    NGX_HTTP_SYNC_STEP_CREDENTIALS,      /* from here on also before a request */
+    NGX_HTTP_SYNC_STEP_SESSION,          /* is sent again */
     NGX_HTTP_SYNC_STEP_SEND,             /* the note leaves before the bytes */
 
     /* response */
+    NGX_HTTP_SYNC_STEP_CREDENTIALS_EXPIRED,  /* they may have it sent again */
+    NGX_HTTP_SYNC_STEP_SESSION_EXPIRED,
     NGX_HTTP_SYNC_STEP_CLASSIFY,
     NGX_HTTP_SYNC_STEP_MAP_BACK,
     NGX_HTTP_SYNC_STEP_SETTLE,
@@ -78,6 +82,14 @@ typedef enum {
 
 
 /*
+ * What a response step that stands before classify may answer: upstream has
+ * refused the request without executing it (its token or session is over), and
+ * it is to be sent once more.  See ngx_http_sync_may_send_again().
+ */
+#define NGX_HTTP_SYNC_SEND_AGAIN  (-100)
+
+
+/*
  * A step describes itself.
  *
  * run() answers
@@ -91,7 +103,9 @@ typedef enum {
  * and keeps its progress in ctx->slots[step].  In the response stage a status
  * replaces the answer by a problem.
  *
- * enabled() looks at configuration alone.  cancel() is called once when the
+ * enabled() looks at configuration alone; that of a response step also at
+ * status and headers of the answer, since one that it is enabled for is held.
+ * cancel() is called once when the
  * request goes (pool cleanup), also after an orderly end: it withdraws what
  * still waits and releases what is still held; r is not usable any more.
  * leave() is called before an internal redirect runs the phases of a new
@@ -295,6 +309,7 @@ typedef struct {
     unsigned                 direct:1;   /* ours, and no step applies */
     unsigned                 emitted:1;
     unsigned                 dropped:1;  /* what upstream still sends */
+    unsigned                 dismissed:1;    /* all of it: it is sent again */
 } ngx_http_sync_answer_t;
 
 
@@ -349,6 +364,10 @@ struct ngx_http_sync_ctx_s {
     void                        *collector;  /* the answer's, its own */
     void                        *slots[NGX_HTTP_SYNC_STEPS];
     uint32_t                     done;       /* latches, a bit per step */
+    uint32_t                     resent;     /* steps for which it was sent
+                                                again, a bit each */
+    ngx_uint_t                   tried;      /* upstream_states before that */
+    ngx_event_t                 *resend;
     uint32_t                     shadow;     /* steps that would have refused
                                                 or changed something */
     uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns; of a
@@ -364,7 +383,10 @@ struct ngx_http_sync_ctx_s {
     unsigned                     reading:1;  /* the body */
     unsigned                     parked:1;   /* and it comes later */
     unsigned                     body_charged:1;
-    unsigned                     sent:1;     /* a byte may have gone upstream */
+    unsigned                     sent:1;     /* a byte may have gone upstream,
+                                                since it was last sent again */
+    unsigned                     resending:1;    /* in the steps before that */
+    unsigned                     gone:1;     /* the client, meanwhile */
     unsigned                     expired:1;  /* the deadline is over */
     unsigned                     dry_run:1;
     unsigned                     counted:1;
@@ -418,6 +440,20 @@ void ngx_http_sync_media_type(ngx_http_request_t *r, ngx_str_t *type);
 /* Replaces the body that proxy_pass sends; type: new Content-Type. */
 ngx_int_t ngx_http_sync_replace_body(ngx_http_request_t *r, ngx_str_t *body,
     ngx_str_t *type);
+
+/*
+ * May the request be sent again for this response step, which has not looked
+ * at the answer yet?  Once for a step, twice in all, within the deadline of
+ * the exchange, and only where upstream has answered and the body is still
+ * there: it is kept from here on.  Asked by the step's enabled().
+ *
+ * The answer is then dropped, of whatever size; the steps from CREDENTIALS to
+ * SEND run anew and may wait, and so does the content handler of the location:
+ * proxy_pass takes URL, headers and peer afresh.  What the first try was told
+ * counts no more: the claim goes on as one of which nothing was sent.
+ */
+ngx_uint_t ngx_http_sync_may_send_again(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_step_e step);
 
 /*
  * Charges bytes to the worker's buffer budget until the request goes.

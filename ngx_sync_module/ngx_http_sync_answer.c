@@ -7,6 +7,9 @@
  *
  * An answer over the bound is given to the steps before its first byte leaves
  * (answer.over), and streams from then on.
+ *
+ * An answer for which the request is sent again is dismissed: not a byte of it
+ * leaves (ngx_http_sync_again.c).
  */
 
 
@@ -18,8 +21,6 @@ static ngx_int_t ngx_http_sync_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_http_sync_ctx_t *ngx_http_sync_refused_early(
     ngx_http_request_t *r);
-static void ngx_http_sync_note_outcome(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_collect(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_sync_grow(ngx_http_request_t *r,
@@ -28,6 +29,10 @@ static ngx_int_t ngx_http_sync_keep(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_chain_t *in);
 static void ngx_http_sync_consume(ngx_chain_t *in);
 static ngx_int_t ngx_http_sync_respond(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_dismiss(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_left_by_client(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_wait(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
@@ -113,6 +118,12 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
         ctx->problem.status = 0;
     }
 
+    /* what upstream said */
+
+    if (r->upstream != NULL && !ctx->answer.own) {
+        ctx->answer.received = r->upstream->headers_in.status_n;
+    }
+
     if (ctx->answer.direct
         || (!ctx->answer.own
             && ctx->claim.state != NGX_HTTP_SYNC_CLAIM_HELD
@@ -121,6 +132,8 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
     {
         ctx->answer.emitted = 1;
 
+        ngx_http_sync_left_by_client(r, ctx);
+
         if (ngx_http_sync_answer_headers(r, ctx) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -128,7 +141,7 @@ ngx_http_sync_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    ngx_http_sync_note_outcome(r, ctx);
+    ctx->sent = ngx_http_sync_was_sent(r, ctx);
 
     ctx->answer.held = 1;
     ctx->answer.status = r->headers_out.status;
@@ -183,19 +196,6 @@ ngx_http_sync_refused_early(ngx_http_request_t *r)
 }
 
 
-/* What upstream said, and whether anything was said to it. */
-
-static void
-ngx_http_sync_note_outcome(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
-{
-    ctx->sent = ngx_http_sync_was_sent(r, ctx);
-
-    if (r->upstream != NULL && !ctx->answer.own) {
-        ctx->answer.received = r->upstream->headers_in.status_n;
-    }
-}
-
-
 static ngx_int_t
 ngx_http_sync_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
@@ -219,6 +219,11 @@ ngx_http_sync_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
 
         return ngx_http_next_body_filter(r, NULL);
+    }
+
+    if (ctx != NULL && ctx->answer.dismissed) {
+        ngx_http_sync_consume(in);
+        return NGX_AGAIN;
     }
 
     if (ctx == NULL || !ctx->answer.held || ctx->answer.emitted) {
@@ -422,6 +427,10 @@ ngx_http_sync_respond(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return ngx_http_sync_wait(r, ctx);
     }
 
+    if (rc == NGX_HTTP_SYNC_SEND_AGAIN) {
+        return ngx_http_sync_dismiss(r, ctx);
+    }
+
     r->buffered &= ~NGX_HTTP_SYNC_BUFFERED;
 
     if (rc != NGX_OK) {
@@ -439,6 +448,67 @@ ngx_http_sync_respond(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     return ngx_http_sync_emit(r, ctx);
+}
+
+
+/*
+ * As if upstream had said nothing.  Its buffers are given back; the one that
+ * we collect in serves for the next answer: no step before classify has put
+ * another one in its place.
+ */
+
+static ngx_int_t
+ngx_http_sync_dismiss(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    size_t                      cap;
+    u_char                     *data;
+    ngx_connection_t           *c;
+    ngx_http_sync_collector_t  *col;
+
+    c = r->connection;
+    col = ctx->collector;
+
+    if (col != NULL) {
+        ngx_http_sync_consume(col->rest);
+        col->rest = NULL;
+    }
+
+    cap = ctx->answer.cap;
+    data = ctx->answer.body.data;
+
+    ngx_memzero(&ctx->answer, sizeof(ngx_http_sync_answer_t));
+
+    ctx->answer.cap = cap;
+    ctx->answer.body.data = data;
+    ctx->answer.dismissed = 1;
+
+    if (ngx_http_sync_send_again(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->buffered |= NGX_HTTP_SYNC_BUFFERED;
+
+    if (c->error) {
+
+        /*
+         * A client of HTTP/2 that has left: NGINX would end the request here,
+         * although what clients abort is ignored
+         */
+
+        ctx->gone = 1;
+        c->error = 0;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_sync_left_by_client(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    if (ctx->gone) {
+        r->connection->error = 1;
+    }
 }
 
 
@@ -541,6 +611,8 @@ ngx_http_sync_emit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_http_sync_collector_t  *col;
 
     ctx->answer.emitted = 1;
+
+    ngx_http_sync_left_by_client(r, ctx);
 
     if (ctx->answer.own && ctx->problem.status
         && ctx->problem.status == ctx->answer.status)

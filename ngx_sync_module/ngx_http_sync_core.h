@@ -45,6 +45,13 @@ ngx_uint_t ngx_http_sync_stage_enabled(ngx_http_request_t *r,
     ngx_http_sync_stage_e stage);
 
 
+/*
+ * The exchange begins: its deadline, where there is one, runs from here on.
+ * NGX_OK or a status.
+ */
+ngx_int_t ngx_http_sync_depart(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
 #define NGX_HTTP_SYNC_WORK  4000000      /* units of the work counter */
 
 
@@ -68,7 +75,14 @@ ngx_table_elt_t *ngx_http_sync_push_header(ngx_http_request_t *r,
 /* Gives back what the request was charged. */
 void ngx_http_sync_discharge(ngx_http_sync_ctx_t *ctx);
 
-/* Has a byte gone upstream on any try?  Also where no peer was wrapped. */
+/* The answer was dismissed: what follows once it has ended. */
+ngx_int_t ngx_http_sync_send_again(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+/*
+ * Has a byte gone upstream on any try since the request was last sent again?
+ * Also where no peer was wrapped.
+ */
 ngx_uint_t ngx_http_sync_was_sent(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 

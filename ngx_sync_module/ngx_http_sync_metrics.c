@@ -57,6 +57,7 @@ typedef struct {
     size_t                  size;
     ngx_http_sync_timing_t  steps[NGX_HTTP_SYNC_STEPS];
     ngx_atomic_t            shadow[NGX_HTTP_SYNC_STEPS];
+    ngx_atomic_t            resent[NGX_HTTP_SYNC_STEPS];
     ngx_http_sync_row_t     other;       /* no tenant, or past the cap */
     ngx_http_sync_row_t     rows[NGX_HTTP_SYNC_METRICS_ROWS];
 } ngx_http_sync_metrics_t;
@@ -211,6 +212,12 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     for (i = 0; ctx->shadow >> i; i++) {
         if (ctx->shadow >> i & 1) {
             (void) ngx_atomic_fetch_add(&ngx_http_sync_metrics->shadow[i], 1);
+        }
+    }
+
+    for (i = 0; ctx->resent >> i; i++) {
+        if (ctx->resent >> i & 1) {
+            (void) ngx_atomic_fetch_add(&ngx_http_sync_metrics->resent[i], 1);
         }
     }
 
@@ -536,6 +543,23 @@ ngx_http_sync_status_steps(ngx_http_request_t *r, u_char *p, u_char *last)
 
         if (step != NULL && n) {
             p = ngx_slprintf(p, last, "sync_shadow_total{step=\"%s\"} %uA\n",
+                             step->name, n);
+        }
+    }
+
+    p = ngx_slprintf(p, last,
+                     "# HELP sync_sent_again_total Requests that were sent "
+                     "once more, because a step found a token or a session "
+                     "over.\n"
+                     "# TYPE sync_sent_again_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
+        step = smcf->steps[i];
+        n = ngx_http_sync_metrics->resent[i];
+
+        if (step != NULL && n) {
+            p = ngx_slprintf(p, last,
+                             "sync_sent_again_total{step=\"%s\"} %uA\n",
                              step->name, n);
         }
     }

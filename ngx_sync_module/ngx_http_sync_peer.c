@@ -243,7 +243,7 @@ ngx_http_sync_was_sent(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     state = r->upstream_states->elts;
 
-    for (i = 0; i < r->upstream_states->nelts; i++) {
+    for (i = ctx->tried; i < r->upstream_states->nelts; i++) {
         if (state[i].bytes_sent > 0) {
             return 1;
         }

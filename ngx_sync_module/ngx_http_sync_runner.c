@@ -16,8 +16,6 @@ static ngx_int_t ngx_http_sync_log_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_phase(ngx_http_request_t *r,
     ngx_http_sync_stage_e stage);
 static uint64_t ngx_http_sync_now(ngx_http_sync_ctx_t *ctx);
-static ngx_int_t ngx_http_sync_depart(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_stop(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const ngx_http_sync_step_t *step, ngx_int_t rc);
 static void ngx_http_sync_op_handler(ngx_sync_op_t *op);
@@ -57,7 +55,7 @@ static const struct {
     { NGX_HTTP_SYNC_STEP_DEBUG,       NGX_HTTP_SYNC_STEP_LIMIT_EDGE },
     { NGX_HTTP_SYNC_STEP_AUTH,        NGX_HTTP_SYNC_STEP_AUTH },
     { NGX_HTTP_SYNC_STEP_ADMIT,       NGX_HTTP_SYNC_STEP_SEND },
-    { NGX_HTTP_SYNC_STEP_CLASSIFY,    NGX_HTTP_SYNC_STEP_MASK }
+    { NGX_HTTP_SYNC_STEP_CREDENTIALS_EXPIRED, NGX_HTTP_SYNC_STEP_MASK }
 };
 
 
@@ -299,7 +297,7 @@ ngx_http_sync_now(ngx_http_sync_ctx_t *ctx)
  * was asked for or is needed because a lease must outlive it.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_sync_depart(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     u_char                    *p;
@@ -315,7 +313,7 @@ ngx_http_sync_depart(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
-    if (!slcf->deadline_set) {
+    if (!slcf->deadline_set && !ctx->resent) {
 
         /* nobody asked: the default is for the exchange, not for the upload */
 
@@ -372,13 +370,17 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         }
 
         if (stage == NGX_HTTP_SYNC_STAGE_PRECONTENT
-            && slcf->deadline_set && ngx_http_sync_left(ctx) == 0)
+            && (ctx->resending ? ctx->expired
+                               : slcf->deadline_set
+                                 && ngx_http_sync_left(ctx) == 0))
         {
             rc = ngx_http_sync_problem(ctx, NGX_HTTP_GATEWAY_TIME_OUT,
                                        "deadline-exceeded",
                                        "The deadline is over",
                                        NGX_HTTP_SYNC_TECHNICAL,
-                                       "nothing was sent upstream");
+                                       ctx->resending
+                                       ? "it was not executed"
+                                       : "nothing was sent upstream");
             return ngx_http_sync_stop(r, ctx, step, rc);
         }
 
@@ -400,6 +402,13 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         if (rc == NGX_AGAIN) {
             ctx->waiting = !ctx->reading;
             return NGX_AGAIN;
+        }
+
+        if (rc == NGX_HTTP_SYNC_SEND_AGAIN) {
+            ctx->resent |= 1u << i;
+            ngx_http_sync_trace(ctx, step->name, "sent again");
+
+            return rc;
         }
 
         ctx->done |= 1u << i;
@@ -609,6 +618,10 @@ ngx_http_sync_cleanup(void *data)
         ngx_del_timer(&ctx->deadline);
     }
 
+    if (ctx->resend != NULL && ctx->resend->posted) {
+        ngx_delete_posted_event(ctx->resend);
+    }
+
     /* the last step first: what it has under way it settles itself */
 
     for (i = NGX_HTTP_SYNC_STEPS; i-- > 0; /* void */ ) {
@@ -709,6 +722,11 @@ ngx_http_sync_deadline_handler(ngx_event_t *ev)
                   "runner: deadline of %M ms is over", ctx->budget);
 
     if (r->upstream == NULL || r->upstream->cleanup == NULL) {
+
+        if (ctx->resending && ctx->waiting) {
+            ngx_http_sync_wake(ctx);
+        }
+
         return;
     }
 

@@ -8,6 +8,8 @@
  *   sync_test_fault;           what sets them (ngx_http_sync_test_fault.c)
  *   sync_test_crash;           dies by SIGKILL inside a zone's lock
  *                              (ngx_http_sync_test_crash.c)
+ *   sync_test_again ...;       steps that have a request sent again
+ *                              (ngx_http_sync_test_again.c)
  */
 
 
@@ -24,10 +26,18 @@
 
 
 typedef struct {
+    ngx_uint_t          status;        /* of a refusal; 0: off */
+    ngx_str_t           body;          /* that must be in it */
+    ngx_msec_t          wait;
+    ngx_uint_t          fail;          /* status, instead of another try */
+} ngx_http_sync_test_again_conf_t;
+
+typedef struct {
     ngx_sync_store_t   *stores[NGX_SYNC_SHM_ZONES];
     ngx_uint_t          local;
     ngx_flag_t          run;
     ngx_sync_shm_t     *shm;           /* for the crashes */
+    ngx_http_sync_test_again_conf_t  again[2];   /* credentials, session */
 } ngx_http_sync_test_loc_conf_t;
 
 
@@ -39,6 +49,7 @@ ngx_int_t ngx_http_sync_test_op_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_fault_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_crash_handler(ngx_http_request_t *r);
 
+char *ngx_http_sync_test_again(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_sync_test_fault_init(ngx_conf_t *cf);
 
 /* An argument of the query; empty where it is absent. */

@@ -37,6 +37,13 @@ static ngx_command_t  ngx_http_sync_test_commands[] = {
       0,
       NULL },
 
+    { ngx_string("sync_test_again"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      ngx_http_sync_test_again,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
