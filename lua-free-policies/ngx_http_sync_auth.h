@@ -29,8 +29,7 @@
 typedef struct {
     sync_str_t                   issuer;
     ngx_array_t                  audience;   /* of sync_str_t */
-    sync_str_t                   client_claim;   /* or empty */
-    sync_str_t                   tenant_claim;
+    sync_jwt_names_t             names;      /* tenant: never empty */
     sync_jwks_t                 *keys;
     unsigned                     at_jwt:1;
 } ngx_http_sync_issuer_t;

@@ -20,7 +20,8 @@ static void ngx_http_sync_issuer_cleanup(void *data);
 
 /*
  * sync_issuer URL audience=AUD... jwks=FILE tenant_claim=NAME
- *             [client_claim=NAME] [typ=at+jwt]
+ *             [client_claim=NAME] [scope_claim=NAME] [plan_claim=NAME]
+ *             [typ=at+jwt]
  */
 
 char *
@@ -131,10 +132,16 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             file.len = s.len;
 
         } else if (ngx_strncmp(value[i].data, "tenant_claim=", 13) == 0) {
-            issuer->tenant_claim = s;
+            issuer->names.tenant = s;
 
         } else if (ngx_strncmp(value[i].data, "client_claim=", 13) == 0) {
-            issuer->client_claim = s;
+            issuer->names.client = s;
+
+        } else if (ngx_strncmp(value[i].data, "scope_claim=", 12) == 0) {
+            issuer->names.scope = s;
+
+        } else if (ngx_strncmp(value[i].data, "plan_claim=", 11) == 0) {
+            issuer->names.plan = s;
 
         } else if (ngx_strcmp(value[i].data, "typ=at+jwt") == 0) {
             issuer->at_jwt = 1;
@@ -154,7 +161,7 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs \"audience=\": a token for somebody else must not pass";
     }
 
-    if (issuer->tenant_claim.len == 0) {
+    if (issuer->names.tenant.len == 0) {
         return "needs \"tenant_claim=\": the claim that names the tenant";
     }
 
@@ -177,7 +184,7 @@ invalid:
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" of \"sync_issuer\", known "
                        "are audience=, jwks=, tenant_claim=, client_claim=, "
-                       "typ=at+jwt", &value[i]);
+                       "scope_claim=, plan_claim=, typ=at+jwt", &value[i]);
     return NGX_CONF_ERROR;
 }
 

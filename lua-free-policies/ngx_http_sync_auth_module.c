@@ -316,6 +316,7 @@ ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 static ngx_int_t
 ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
+    sync_str_t                   plan;
     ngx_http_sync_principal_t   *pr;
     ngx_http_sync_tenant_ctx_t  *tenant;
 
@@ -363,6 +364,20 @@ ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                      NGX_HTTP_SYNC_TECHNICAL,
                                      "the tenant's document does not name "
                                      "this client");
+    }
+
+    /* else who names a plan of his own making would have no limit at all */
+
+    plan.len = pr->plan.len;
+    plan.data = pr->plan.data;
+
+    if (plan.len && sync_doc_plan(tenant->doc, plan) == SYNC_DOC_NONE) {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_FORBIDDEN,
+                                     "unknown-plan",
+                                     "The plan is not known here",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the tenant's document has no plan of "
+                                     "the name that the token gives");
     }
 
     return NGX_OK;

@@ -19,8 +19,7 @@
 typedef struct {
     uint32_t               index;        /* as of ngx_http_sync_proven_t */
     sync_str_t             issuer;
-    sync_str_t             client_claim;
-    sync_str_t             tenant_claim;
+    sync_jwt_names_t       names;
     sync_str_t             audience[NGX_HTTP_SYNC_AUTH_AUDIENCES];
     size_t                 naudience;
     unsigned               at_jwt:1;
@@ -116,8 +115,7 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     rc = sync_jws_parse(&jws, &ctx->arena, token, &err);
 
     if (rc == SYNC_OK) {
-        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws, sync_str_null,
-                           sync_str_null, &err);
+        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws, NULL, &err);
     }
 
     if (rc == SYNC_FAULT) {
@@ -148,8 +146,8 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     rc = sync_jws_verify(&jws, keys, &err);
 
     if (rc == SYNC_OK) {
-        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws,
-                           trust.client_claim, trust.tenant_claim, &err);
+        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws, &trust.names,
+                           &err);
     }
 
     if (rc == SYNC_OK) {
@@ -164,7 +162,7 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 
-    if (trust.tenant_claim.len) {
+    if (trust.names.tenant.len) {
 
         if (proven.jwt.tenant.len == 0) {
             return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
@@ -291,8 +289,7 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, const sync_doc_t *doc,
         platform = (ngx_http_sync_issuer_t *) amcf->issuers.elts + index;
 
         trust->issuer = platform->issuer;
-        trust->client_claim = platform->client_claim;
-        trust->tenant_claim = platform->tenant_claim;
+        trust->names = platform->names;
         trust->at_jwt = platform->at_jwt;
         trust->naudience = platform->audience.nelts;
 
@@ -310,8 +307,10 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, const sync_doc_t *doc,
     }
 
     trust->issuer = di.issuer;
-    trust->client_claim = di.client_claim;
-    trust->tenant_claim = di.tenant_claim;
+    trust->names.client = di.client_claim;
+    trust->names.tenant = di.tenant_claim;
+    trust->names.scope = di.scope_claim;
+    trust->names.plan = di.plan_claim;
     trust->at_jwt = 0;
     trust->naudience = ngx_min(di.audience.n, NGX_HTTP_SYNC_AUTH_AUDIENCES);
 
@@ -434,8 +433,8 @@ ngx_http_sync_auth_foreign(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
         if (keys == NULL
             || sync_jws_verify(jws, keys, &err) != SYNC_OK
-            || sync_jwt_read(&proven.jwt, &ctx->arena, jws,
-                             trust.client_claim, trust.tenant_claim, &err)
+            || sync_jwt_read(&proven.jwt, &ctx->arena, jws, &trust.names,
+                             &err)
                != SYNC_OK
             || ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err)
                != SYNC_OK)
@@ -504,7 +503,8 @@ ngx_http_sync_auth_principal(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     p = ngx_pnalloc(r->pool, jwt->issuer.len + jwt->client.len
                              + jwt->subject.len + jwt->scope.len
-                             + jwt->tenant.len + jwt->payload.len + 1);
+                             + jwt->tenant.len + jwt->plan.len
+                             + jwt->payload.len + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -514,6 +514,7 @@ ngx_http_sync_auth_principal(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     p = ngx_http_sync_auth_copy(p, &pr->subject, jwt->subject);
     p = ngx_http_sync_auth_copy(p, &pr->scope, jwt->scope);
     p = ngx_http_sync_auth_copy(p, &pr->tenant, jwt->tenant);
+    p = ngx_http_sync_auth_copy(p, &pr->plan, jwt->plan);
     (void) ngx_http_sync_auth_copy(p, &pr->claims, jwt->payload);
 
     pr->index = proven->client;

@@ -256,9 +256,22 @@ ngx_http_sync_limit_plan(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     doc = ctx->tenant.doc;
 
     if (doc == NULL
-        || sync_doc_client_at(doc, ctx->principal.index, &client) != SYNC_OK
-        || client.plan == SYNC_DOC_NONE)
+        || sync_doc_client_at(doc, ctx->principal.index, &client) != SYNC_OK)
     {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->principal.plan.len) {
+
+        /* that there is such a plan was said when the client was let in */
+
+        name.len = ctx->principal.plan.len;
+        name.data = ctx->principal.plan.data;
+
+        client.plan = sync_doc_plan(doc, name);
+    }
+
+    if (client.plan == SYNC_DOC_NONE) {
         return NGX_DECLINED;
     }
 

@@ -186,6 +186,8 @@ typedef struct {
     ngx_str_t                subject;
     ngx_str_t                scope;      /* space separated */
     ngx_str_t                tenant;     /* that the proof names, or empty */
+    ngx_str_t                plan;       /* that the proof names; empty: the
+                                            client's own counts */
     ngx_str_t                claims;     /* JSON text of the token's claims */
     uint32_t                 index;      /* of the client in the document, or
                                             SYNC_DOC_NONE */

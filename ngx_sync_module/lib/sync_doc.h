@@ -174,6 +174,8 @@ typedef struct {
     sync_str_t        client_claim;      /* empty: "client_id", then "azp" */
     sync_str_t        tenant_claim;      /* empty: none; else its value must
                                             be the tenant's id or name */
+    sync_str_t        scope_claim;       /* empty: "scope", then "scp" */
+    sync_str_t        plan_claim;        /* empty: the client's plan counts */
 } sync_doc_issuer_t;
 
 uint32_t sync_doc_issuers(const sync_doc_t *doc);
@@ -225,6 +227,8 @@ typedef struct {
 
 uint32_t sync_doc_plans(const sync_doc_t *doc);
 sync_str_t sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan);
+/* By name; SYNC_DOC_NONE: there is none. */
+uint32_t sync_doc_plan(const sync_doc_t *doc, sync_str_t name);
 /* Its penalty: who was refused so often is blocked.  OK or NO (none). */
 
 #define SYNC_DOC_PENALTY_MAX  (INT64_C(30) * 24 * 3600 * 1000)     /* ms */

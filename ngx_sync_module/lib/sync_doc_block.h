@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   5
+#define SYNC_DOC_VERSION   6
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -71,6 +71,8 @@ typedef struct {
     sync_doc_ref_t  audience;
     sync_doc_ref_t  client_claim;
     sync_doc_ref_t  tenant_claim;
+    sync_doc_ref_t  scope_claim;
+    sync_doc_ref_t  plan_claim;
     uint32_t        kind;
     uint32_t        unused;
 } sync_doc_issuer_rec_t;

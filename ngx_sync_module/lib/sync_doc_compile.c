@@ -161,6 +161,12 @@ static const sync_doc_member_t  sync_doc_issuer_table[] = {
     { "tenant_claim", SYNC_DOC_STRING, 0, sync_doc_set_text,
       offsetof(sync_doc_issuer_rec_t, tenant_claim), NULL },
 
+    { "scope_claim", SYNC_DOC_STRING, 0, sync_doc_set_text,
+      offsetof(sync_doc_issuer_rec_t, scope_claim), NULL },
+
+    { "plan_claim", SYNC_DOC_STRING, 0, sync_doc_set_text,
+      offsetof(sync_doc_issuer_rec_t, plan_claim), NULL },
+
     sync_doc_later("introspect"),
 
     sync_doc_last

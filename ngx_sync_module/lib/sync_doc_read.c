@@ -174,6 +174,8 @@ sync_doc_issuer_at(const sync_doc_t *doc, uint32_t i,
     issuer->audience = sync_doc_list(rec->audience);
     issuer->client_claim = sync_doc_view(doc, rec->client_claim);
     issuer->tenant_claim = sync_doc_view(doc, rec->tenant_claim);
+    issuer->scope_claim = sync_doc_view(doc, rec->scope_claim);
+    issuer->plan_claim = sync_doc_view(doc, rec->plan_claim);
 
     return SYNC_OK;
 }
@@ -276,6 +278,21 @@ sync_doc_plan_name(const sync_doc_t *doc, uint32_t plan)
     rec = sync_doc_at(doc, doc->plans, plan, sync_doc_plan_rec_t);
 
     return rec ? sync_doc_view(doc, rec->name) : sync_str_lit("");
+}
+
+
+uint32_t
+sync_doc_plan(const sync_doc_t *doc, sync_str_t name)
+{
+    uint32_t  i;
+
+    for (i = 0; i < doc->plans.n; i++) {
+        if (sync_str_eq(sync_doc_plan_name(doc, i), name)) {
+            return i;
+        }
+    }
+
+    return SYNC_DOC_NONE;
 }
 
 

@@ -140,6 +140,7 @@ typedef struct {
     sync_str_t   tenant;             /* the tenant claim, if one is named */
     sync_str_t   id;                 /* jti */
     sync_str_t   scope;              /* scope or scp, separated by a space */
+    sync_str_t   plan;               /* the plan claim, if one is named */
     sync_str_t   typ;                /* of the header */
     sync_str_t   payload;            /* all claims, as JSON */
     sync_str_t  *audience;           /* aud */
@@ -151,14 +152,44 @@ typedef struct {
 } sync_jwt_t;
 
 /*
- * client_claim empty: client_id (RFC 9068), else azp.  tenant_claim empty:
- * none.  Both name a member of the claims.  Strings are in the arena.  NO:
- * err->what is "malformed" (not a JSON object, duplicate members) or
- * "bad-claim" (a claim of ours has the wrong type or range), err->pointer
- * the claim.  FAULT: no memory.
+ * Where the issuer has what has no registered name: a member of the claims,
+ * or, with a slash first, an RFC 6901 pointer into them.
+ */
+
+typedef struct {
+    sync_str_t   client;             /* empty: client_id (RFC 9068), else azp */
+    sync_str_t   tenant;             /* empty: none */
+    sync_str_t   scope;              /* a string or a list; empty: scope, else
+                                        scp */
+    sync_str_t   plan;               /* empty: none */
+} sync_jwt_names_t;
+
+/*
+ * names NULL: all empty.  Strings are in the arena.  NO: err->what is
+ * "malformed" (not a JSON object, duplicate members) or "bad-claim" (a claim
+ * of ours has the wrong type or range), err->pointer the claim.  FAULT: no
+ * memory.
  */
 sync_rc_t sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_jws_t *jws, sync_str_t client_claim, sync_str_t tenant_claim,
+    const sync_jws_t *jws, const sync_jwt_names_t *names, sync_error_t *err);
+
+/*
+ * What an authorisation server says of a token that is its own to read: the
+ * answer of RFC 7662, 2.2, read as claims are.  OK: "active" is true.  NO:
+ * err->what is
+ *
+ *   "inactive"                 it is not: a verdict on the token;
+ *   "typ"                      active, but a refresh or an ID token, by what
+ *                              servers add: token_use, typ; a verdict, too;
+ *   "malformed", "bad-claim"   no such answer: a fault of the server, and
+ *                              nobody knows what the token is worth.
+ *
+ * Whether it counts here (issuer, audience, times) says sync_jwt_check().
+ * Where there is no "exp" but an "expires_in", that counts from now, seconds
+ * since 1970.  FAULT: no memory.
+ */
+sync_rc_t sync_jwt_active(sync_jwt_t *jwt, sync_arena_t *arena,
+    sync_str_t answer, const sync_jwt_names_t *names, int64_t now,
     sync_error_t *err);
 
 

@@ -1,6 +1,6 @@
 
 /*
- * Claims: RFC 7519, 9068, 8725.
+ * Claims: RFC 7519, 9068, 8725; those that a server tells: RFC 7662.
  */
 
 
@@ -9,9 +9,9 @@
 #include <strings.h>
 
 
-#define SYNC_JWT_MAGIC    0x31544a53u        /* "SJT1" */
+#define SYNC_JWT_MAGIC    0x32544a53u        /* "SJT2" */
 #define SYNC_JWT_LATEST   INT64_C(253402300799)      /* the year 9999 */
-#define SYNC_JWT_STRINGS  8
+#define SYNC_JWT_STRINGS  9
 
 
 /* The head of a packed token; lengths, then bytes follow. */
@@ -27,9 +27,15 @@ typedef struct {
 } sync_jwt_head_t;
 
 
+static sync_rc_t sync_jwt_parse(sync_value_t **claims, sync_arena_t *arena,
+    sync_str_t text, sync_error_t *err);
+static sync_rc_t sync_jwt_verdict(sync_arena_t *arena,
+    const sync_value_t *answer, sync_error_t *err);
 static sync_rc_t sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_str_t client_claim,
-    sync_str_t tenant_claim, sync_error_t *err);
+    const sync_value_t *claims, const sync_jwt_names_t *names,
+    sync_error_t *err);
+static const sync_value_t *sync_jwt_claim(const sync_value_t *claims,
+    sync_str_t name);
 static sync_rc_t sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
     const sync_value_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_time(int64_t *dst, sync_arena_t *arena,
@@ -37,7 +43,7 @@ static sync_rc_t sync_jwt_time(int64_t *dst, sync_arena_t *arena,
 static sync_rc_t sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
     const sync_value_t *claims, sync_error_t *err);
 static sync_rc_t sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_error_t *err);
+    const sync_value_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
     const sync_value_t *list, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_refuse(sync_arena_t *arena, sync_str_t name,
@@ -51,9 +57,12 @@ static unsigned char *sync_jwt_put(unsigned char *p, sync_str_t s);
 static sync_rc_t sync_jwt_take(sync_str_t *packed, sync_str_t *s);
 
 
+static const sync_jwt_names_t  sync_jwt_registered;
+
+
 sync_rc_t
 sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, const sync_jws_t *jws,
-    sync_str_t client_claim, sync_str_t tenant_claim, sync_error_t *err)
+    const sync_jwt_names_t *names, sync_error_t *err)
 {
     sync_rc_t      rc;
     sync_value_t  *claims;
@@ -63,39 +72,145 @@ sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, const sync_jws_t *jws,
     jwt->typ = jws->typ;
     jwt->payload = jws->payload;
 
-    /* as reals: a 20-digit claim of somebody's own must not cost the token */
+    rc = sync_jwt_parse(&claims, arena, jws->payload, err);
 
-    rc = sync_value_parse(&claims, arena, jws->payload, SYNC_VALUE_DOUBLES,
-                          NULL);
-
-    if (rc == SYNC_FAULT) {
-        return SYNC_FAULT;
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_claims(jwt, arena, claims,
+                             names ? names : &sync_jwt_registered, err);
+        sync_value_free(claims);
     }
 
-    if (rc == SYNC_NO) {
-        return sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are "
-                           "not JSON, or have a member twice");
+    return rc;
+}
+
+
+sync_rc_t
+sync_jwt_active(sync_jwt_t *jwt, sync_arena_t *arena, sync_str_t answer,
+    const sync_jwt_names_t *names, int64_t now, sync_error_t *err)
+{
+    int64_t        seconds;
+    sync_rc_t      rc;
+    sync_value_t  *claims;
+
+    memset(jwt, 0, sizeof(sync_jwt_t));
+
+    rc = sync_jwt_parse(&claims, arena, answer, err);
+
+    if (rc != SYNC_OK) {
+        return rc;
     }
 
-    if (sync_value_type(claims) != SYNC_VALUE_OBJECT) {
-        rc = sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are not "
-                         "an object");
+    rc = sync_jwt_verdict(arena, claims, err);
 
-    } else {
-        rc = sync_jwt_claims(jwt, arena, claims, client_claim, tenant_claim,
-                             err);
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_claims(jwt, arena, claims,
+                             names ? names : &sync_jwt_registered, err);
+    }
+
+    if (rc == SYNC_OK && jwt->expires == SYNC_JWT_NO_TIME) {
+
+        rc = sync_jwt_time(&seconds, arena, claims, "expires_in", err);
+
+        if (rc == SYNC_OK && seconds != SYNC_JWT_NO_TIME) {
+            jwt->expires = now + seconds;
+        }
     }
 
     sync_value_free(claims);
+
+    if (rc == SYNC_OK) {
+        jwt->payload = sync_strdup(arena, answer);
+        rc = jwt->payload.data == NULL ? SYNC_FAULT : SYNC_OK;
+    }
 
     return rc;
 }
 
 
 static sync_rc_t
+sync_jwt_parse(sync_value_t **claims, sync_arena_t *arena, sync_str_t text,
+    sync_error_t *err)
+{
+    sync_rc_t  rc;
+
+    /* as reals: a 20-digit claim of somebody's own must not cost the token */
+
+    rc = sync_value_parse(claims, arena, text, SYNC_VALUE_DOUBLES, NULL);
+
+    if (rc == SYNC_NO) {
+        return sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are "
+                           "not JSON, or have a member twice");
+    }
+
+    if (rc == SYNC_OK && sync_value_type(*claims) != SYNC_VALUE_OBJECT) {
+        sync_value_free(*claims);
+        return sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are "
+                           "not an object");
+    }
+
+    return rc;
+}
+
+
+/*
+ * A server that can introspect access tokens can do so with refresh tokens,
+ * too, and "active" is said of both: what tells them apart is not in RFC 7662,
+ * but servers say it.
+ */
+
+static sync_rc_t
+sync_jwt_verdict(sync_arena_t *arena, const sync_value_t *answer,
+    sync_error_t *err)
+{
+    size_t      i;
+    sync_str_t  use, typ;
+
+    static const char  *others[] = { "Refresh", "Offline", "ID", "Logout" };
+
+    switch (sync_value_type(sync_value_get(answer, "active"))) {
+
+    case SYNC_VALUE_TRUE:
+        break;
+
+    case SYNC_VALUE_FALSE:
+        return sync_refuse(err, "inactive", SYNC_NOWHERE, "the token is not "
+                           "active");
+
+    default:
+        return sync_jwt_refuse(arena, sync_str_lit("active"), err, "\"active\""
+                               " is neither true nor false");
+    }
+
+    use = sync_value_str(sync_value_get(answer, "token_use"));
+    typ = sync_value_str(sync_value_get(answer, "typ"));
+
+    if (use.data != NULL && !sync_str_is(use, "access_token")
+        && !sync_str_is(use, "access"))
+    {
+        goto other;
+    }
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (typ.len == strlen(others[i])
+            && strncasecmp((char *) typ.data, others[i], typ.len) == 0)
+        {
+            goto other;
+        }
+    }
+
+    return SYNC_OK;
+
+other:
+
+    return sync_refuse(err, "typ", SYNC_NOWHERE, "the token is active, but "
+                       "not an access token");
+}
+
+
+static sync_rc_t
 sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_str_t client_claim,
-    sync_str_t tenant_claim, sync_error_t *err)
+    const sync_value_t *claims, const sync_jwt_names_t *names,
+    sync_error_t *err)
 {
     size_t     i;
     sync_rc_t  rc;
@@ -116,8 +231,9 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
         { sync_string("iss"), &jwt->issuer },
         { sync_string("sub"), &jwt->subject },
         { sync_string("jti"), &jwt->id },
-        { tenant_claim,       &jwt->tenant },
-        { client_claim.len ? client_claim : sync_str_lit("client_id"),
+        { names->tenant,      &jwt->tenant },
+        { names->plan,        &jwt->plan },
+        { names->client.len ? names->client : sync_str_lit("client_id"),
           &jwt->client }
     };
 
@@ -130,7 +246,7 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
         }
     }
 
-    if (jwt->client.data == NULL && client_claim.len == 0) {
+    if (jwt->client.data == NULL && names->client.len == 0) {
         rc = sync_jwt_string(&jwt->client, arena, claims, sync_str_lit("azp"),
                              err);
 
@@ -157,7 +273,18 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
 
     jwt->bound = (sync_value_get(claims, "cnf") != NULL);
 
-    return sync_jwt_scope(jwt, arena, claims, err);
+    return sync_jwt_scope(jwt, arena, claims, names->scope, err);
+}
+
+
+static const sync_value_t *
+sync_jwt_claim(const sync_value_t *claims, sync_str_t name)
+{
+    if (name.len && name.data[0] == '/') {
+        return sync_value_resolve(claims, name);
+    }
+
+    return sync_value_member(claims, name);
 }
 
 
@@ -176,7 +303,7 @@ sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
         return SYNC_OK;
     }
 
-    value = sync_value_member(claims, name);
+    value = sync_jwt_claim(claims, name);
 
     if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
         return SYNC_OK;
@@ -281,17 +408,21 @@ sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
 
 static sync_rc_t
 sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_error_t *err)
+    const sync_value_t *claims, sync_str_t name, sync_error_t *err)
 {
-    sync_str_t           name;
     const sync_value_t  *value;
 
-    name = sync_str_lit("scope");
-    value = sync_value_member(claims, name);
+    if (name.len) {
+        value = sync_jwt_claim(claims, name);
 
-    if (value == NULL) {
-        name = sync_str_lit("scp");
+    } else {
+        name = sync_str_lit("scope");
         value = sync_value_member(claims, name);
+
+        if (value == NULL) {
+            name = sync_str_lit("scp");
+            value = sync_value_member(claims, name);
+        }
     }
 
     if (sync_value_type(value) == SYNC_VALUE_ARRAY) {
@@ -355,7 +486,10 @@ sync_jwt_refuse(sync_arena_t *arena, sync_str_t name, sync_error_t *err,
     }
 
     sync_refuse(err, "bad-claim", SYNC_NOWHERE, "%s", text);
-    err->pointer = sync_pointer_member(arena, sync_str_null, name);
+
+    err->pointer = name.data[0] == '/'
+                   ? sync_strdup(arena, name)
+                   : sync_pointer_member(arena, sync_str_null, name);
 
     return err->pointer.data == NULL ? SYNC_FAULT : SYNC_NO;
 }
@@ -608,6 +742,7 @@ sync_jwt_strings(sync_jwt_t *jwt, sync_str_t *strings[SYNC_JWT_STRINGS])
     strings[5] = &jwt->scope;
     strings[6] = &jwt->typ;
     strings[7] = &jwt->payload;
+    strings[8] = &jwt->plan;
 }
 
 

@@ -19,6 +19,11 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     sync_arena_t       arena;
     sync_jwt_policy_t  policy;
 
+    static const sync_jwt_names_t  names = {
+        .tenant = sync_string("tenant"), .scope = sync_string("/a/roles"),
+        .plan = sync_string("plan")
+    };
+
     fuzz_begin(&arena);
 
     text = (sync_str_t) { size, (unsigned char *) (uintptr_t) data };
@@ -39,8 +44,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
             (void) sync_jws_verify(&jws, set, &err);
         }
 
-        rc = sync_jwt_read(&jwt, &arena, &jws, sync_str_null,
-                           sync_str_lit("tenant"), &err);
+        rc = sync_jwt_read(&jwt, &arena, &jws, &names, &err);
 
         if (rc == SYNC_OK) {
             memset(&policy, 0, sizeof(policy));
@@ -60,6 +64,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         }
     }
 
+    (void) sync_jwt_active(&jwt, &arena, text, &names, 1700000000, &err);
     (void) sync_jwt_unpack(&again, &arena, text);
 
     sync_jwks_free(set);

@@ -48,6 +48,14 @@ static sync_arena_t  *arena;
 static sync_str_t     pems[SYNC_ALG_COUNT];
 static sync_str_t     sets[SYNC_ALG_COUNT];
 
+/* what the suite has given, so that a file that is gone is missed */
+
+static struct {
+    int  verified;
+    int  detached;
+    int  serialised;
+} cookbook;
+
 
 int
 main(void)
@@ -324,6 +332,11 @@ test_cookbook(void)
                        "3_5.symmetric_key_mac_computation", SYNC_JWKS_OCT, 0);
     test_cookbook_file("4_8.multiple_signatures", "3_3.rsa_public_key", 0, 0);
 
+    is_int(cookbook.verified, 4, "of RFC 7520 all compact ones verify");
+    is_int(cookbook.detached, 1, "the detached one is refused");
+    is_int(cookbook.serialised, 15, "and so are those in JSON, general and "
+           "flattened");
+
     s = suite_file(arena, "jose/jwk/3_4.rsa_private_key.json");
     keys_are((char *) join("{\"keys\":[%s]}", s.data).data, SYNC_JWKS_STRICT,
              "bad-key", "/keys/0/d", "the private RSA key of the cookbook");
@@ -343,6 +356,7 @@ static void
 test_cookbook_file(const char *file, const char *key_file, unsigned flags,
     unsigned compact)
 {
+    int                  i;
     sync_str_t           s, token, payload;
     sync_jws_t           jws;
     sync_jwks_t         *set;
@@ -350,6 +364,8 @@ test_cookbook_file(const char *file, const char *key_file, unsigned flags,
     sync_value_t        *v;
     sync_json_out_t      out;
     const sync_value_t  *output;
+
+    static const char  *serialised[] = { "json", "json_flat" };
 
     s = suite_file(arena, (char *) join("jose/jws/%s.json", file).data);
 
@@ -379,15 +395,23 @@ test_cookbook_file(const char *file, const char *key_file, unsigned flags,
                                                                      : 'A';
         verify_is(token, set, "bad-signature", file);
 
-    } else {
-        if (token.data != NULL) {
-            parse_is(token, "malformed", "detached content");
+        cookbook.verified++;
+
+    } else if (token.data != NULL) {
+        parse_is(token, "malformed", "detached content");
+        cookbook.detached++;
+    }
+
+    for (i = 0; i < 2; i++) {
+        if (sync_value_get(output, serialised[i]) == NULL) {
+            continue;
         }
 
         sync_json_begin(&out, arena, 4096, 0);
-        sync_value_write(&out, sync_value_get(output, "json"));
+        sync_value_write(&out, sync_value_get(output, serialised[i]));
         sync_json_end(&out, &token);
         parse_is(token, "malformed", file);
+        cookbook.serialised++;
     }
 
     sync_jwks_free(set);
@@ -400,10 +424,14 @@ test_cookbook_file(const char *file, const char *key_file, unsigned flags,
 static void
 test_curve25519(void)
 {
+    int                   i;
     sync_str_t            s, token;
     sync_jws_t            jws;
     sync_jwks_t          *set;
     sync_value_t         *v;
+    sync_json_out_t       out;
+
+    static const char  *serialised[] = { "/output/json", "/output/json_flat" };
 
     s = suite_file(arena, "jose/curve25519/jws.json");
 
@@ -424,6 +452,13 @@ test_curve25519(void)
     verify_is(token, set, NULL, "Ed25519");
     sync_jws_parse(&jws, arena, token, NULL);
     is_str(jws.payload, "Example of Ed25519 signing", "Ed25519 payload");
+
+    for (i = 0; i < 2; i++) {
+        sync_json_begin(&out, arena, 4096, 0);
+        sync_value_write(&out, sync_value_resolve(v, text(serialised[i])));
+        sync_json_end(&out, &token);
+        parse_is(token, "malformed", serialised[i]);
+    }
 
     sync_jwks_free(set);
     sync_value_free(v);
@@ -766,6 +801,12 @@ test_choice(void)
     sync_str_t    rsa, ec, token, other, p, nameless;
     sync_jwks_t  *set;
 
+    static const char  *kids[] = {
+        "K1", "k1 ", "k", "k11", "*", "%", "../../../dev/null",
+        "/proc/self/environ", "' OR '1'='1", "k1' UNION SELECT 'x", "$(id)",
+        "https://evil.example/jwks.json", "0"
+    };
+
     rsa = text((char *) sets[SYNC_ALG_RS256].data + 9);
     rsa.len = sets[SYNC_ALG_RS256].len - 11;
     ec = text((char *) sets[SYNC_ALG_ES256].data + 9);
@@ -781,6 +822,14 @@ test_choice(void)
     sync_jose_sign(pems[SYNC_ALG_ES256], SYNC_ALG_ES256, text("k2"),
                    sync_str_null, text("{}"), arena, &other, NULL);
     verify_is(other, set, "unknown-key", "a kid that no key has");
+
+    /* a kid is a name to compare and nothing else */
+
+    for (i = 0; i < (int) (sizeof(kids) / sizeof(kids[0])); i++) {
+        sync_jose_sign(pems[SYNC_ALG_ES256], SYNC_ALG_ES256, text(kids[i]),
+                       sync_str_null, text("{}"), arena, &other, NULL);
+        verify_is(other, set, "unknown-key", kids[i]);
+    }
 
     sync_jose_sign(pems[SYNC_ALG_ES256], SYNC_ALG_ES256, sync_str_null,
                    sync_str_null, text("{}"), arena, &other, NULL);

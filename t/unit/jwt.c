@@ -17,6 +17,9 @@ static sync_str_t join(const char *fmt, ...)
 static void test_claims(void);
 static void claims_are(const char *json, const char *what,
     const char *pointer);
+static void active_is(const char *answer, const char *what,
+    const char *pointer);
+static void test_active(void);
 static void test_check(void);
 static void check_is(const sync_jwt_t *jwt, const sync_jwt_policy_t *policy,
     const char *what, const char *name);
@@ -33,6 +36,7 @@ main(void)
     arena = sync_arena_create(65536);
 
     test_claims();
+    test_active();
     test_check();
     test_scope();
     test_pack();
@@ -74,13 +78,18 @@ claims_are(const char *json, const char *what, const char *pointer)
     sync_jwt_t    jwt;
     sync_error_t  err;
 
+    static const sync_jwt_names_t  names = {
+        .client = sync_string("cid"),
+        .tenant = sync_string("https://example/tenant"),
+        .plan = sync_string("/sync/plan")
+    };
+
     memset(&jws, 0, sizeof(jws));
     jws.payload = text(json);
     err.what = "none";
     err.pointer = sync_str_null;
 
-    rc = sync_jwt_read(&jwt, arena, &jws, sync_str_lit("cid"),
-                       sync_str_lit("https://example/tenant"), &err);
+    rc = sync_jwt_read(&jwt, arena, &jws, &names, &err);
 
     if (!ok(what ? (rc == SYNC_NO && strcmp(err.what, what) == 0
                     && sync_str_is(err.pointer, pointer))
@@ -100,6 +109,8 @@ test_claims(void)
     sync_str_t    many;
     int           i;
 
+    sync_jwt_names_t  names;
+
     claims_are("{}", NULL, NULL);
     claims_are("{\"x\":123456789012345678901234567890}", NULL, NULL);
     claims_are("{\"iss\":null,\"exp\":null,\"aud\":null}", NULL, NULL);
@@ -115,6 +126,8 @@ test_claims(void)
     claims_are("{\"cid\":true}", "bad-claim", "/cid");
     claims_are("{\"https://example/tenant\":1}", "bad-claim",
                "/https:~1~1example~1tenant");
+    claims_are("{\"sync\":{\"plan\":1}}", "bad-claim", "/sync/plan");
+    claims_are("{\"sync\":\"plan\"}", NULL, NULL);
     claims_are("{\"aud\":1}", "bad-claim", "/aud");
     claims_are("{\"aud\":[\"a\",1]}", "bad-claim", "/aud");
     claims_are("{\"aud\":{\"a\":1}}", "bad-claim", "/aud");
@@ -142,6 +155,7 @@ test_claims(void)
 
     claims_are((char *) join("%s]}", many.data).data, "bad-claim", "/aud");
 
+    memset(&names, 0, sizeof(names));
     memset(&jws, 0, sizeof(jws));
     jws.typ = text("JWT");
     jws.payload = text("{\"iss\":\"https://i\",\"sub\":\"s\",\"azp\":\"c\","
@@ -149,8 +163,8 @@ test_claims(void)
                        "\"exp\":1700000000.9,\"iat\":1.7e9,"
                        "\"scp\":[\"r\",\"w\"],\"cnf\":null}");
 
-    is_int(sync_jwt_read(&jwt, arena, &jws, sync_str_null, text("t"), NULL),
-           SYNC_OK, "claims");
+    names.tenant = text("t");
+    is_int(sync_jwt_read(&jwt, arena, &jws, &names, NULL), SYNC_OK, "claims");
     is_str(jwt.issuer, "https://i", "iss");
     is_str(jwt.subject, "s", "sub");
     is_str(jwt.client, "c", "azp where there is no client_id");
@@ -167,16 +181,141 @@ test_claims(void)
 
     jws.payload = text("{\"client_id\":\"id\",\"azp\":\"c\","
                        "\"scope\":\"a b\",\"scp\":[\"x\"]}");
-    sync_jwt_read(&jwt, arena, &jws, sync_str_null, sync_str_null, NULL);
+    sync_jwt_read(&jwt, arena, &jws, NULL, NULL);
     is_str(jwt.client, "id", "client_id before azp");
     is_str(jwt.scope, "a b", "scope before scp");
     ok(jwt.tenant.data == NULL, "no tenant claim");
     is_int(jwt.bound, 0, "not bound");
 
-    sync_jwt_read(&jwt, arena, &jws, text("azp"), sync_str_null, NULL);
+    names.client = text("azp");
+    sync_jwt_read(&jwt, arena, &jws, &names, NULL);
     is_str(jwt.client, "c", "the claim that is named");
-    sync_jwt_read(&jwt, arena, &jws, text("appid"), sync_str_null, NULL);
+    names.client = text("appid");
+    sync_jwt_read(&jwt, arena, &jws, &names, NULL);
     ok(jwt.client.data == NULL, "and no other");
+
+    jws.payload = text("{\"scope\":\"a\",\"app\":{\"id/\":\"c\","
+                       "\"roles\":[\"x\",\"y\"],\"plan\":\"gold\"},"
+                       "\"ext\":[{\"t\":\"acme\"}]}");
+    names.client = text("/app/id~1");
+    names.scope = text("/app/roles");
+    names.tenant = text("/ext/0/t");
+    names.plan = text("/app/plan");
+    sync_jwt_read(&jwt, arena, &jws, &names, NULL);
+    is_str(jwt.client, "c", "the client by a pointer");
+    is_str(jwt.scope, "x y", "the scope, a list");
+    is_str(jwt.tenant, "acme", "the tenant");
+    is_str(jwt.plan, "gold", "the plan");
+
+    names.scope = text("/app/none");
+    sync_jwt_read(&jwt, arena, &jws, &names, NULL);
+    ok(jwt.scope.data == NULL, "no scope where the claim named is absent");
+}
+
+
+static void
+active_is(const char *answer, const char *what, const char *pointer)
+{
+    sync_rc_t     rc;
+    sync_jwt_t    jwt;
+    sync_error_t  err;
+
+    err.what = "none";
+    err.pointer = sync_str_null;
+
+    rc = sync_jwt_active(&jwt, arena, text(answer), NULL, NOW, &err);
+
+    if (!ok(what ? (rc == SYNC_NO && strcmp(err.what, what) == 0
+                    && sync_str_is(err.pointer, pointer))
+                 : rc == SYNC_OK, "active: %.60s", answer))
+    {
+        diag("rc %d, %s at %.*s", rc, err.what, (int) err.pointer.len,
+             (char *) err.pointer.data);
+    }
+}
+
+
+/* RFC 7662, 2.2 */
+
+static void
+test_active(void)
+{
+    sync_jwt_t  jwt;
+
+    active_is("{\"active\":true}", NULL, NULL);
+    active_is("{\"active\":false}", "inactive", "");
+    active_is("{\"active\":false,\"exp\":\"x\"}", "inactive", "");
+    active_is("{\"active\":\"true\"}", "bad-claim", "/active");
+    active_is("{\"active\":1}", "bad-claim", "/active");
+    active_is("{\"active\":null}", "bad-claim", "/active");
+    active_is("{\"active\":[true]}", "bad-claim", "/active");
+    active_is("{}", "bad-claim", "/active");
+    active_is("{\"Active\":true}", "bad-claim", "/active");
+    active_is("{\"active\":true,\"active\":false}", "malformed", "");
+    active_is("{\"active\":false,\"active\":true}", "malformed", "");
+    active_is("true", "malformed", "");
+    active_is("[{\"active\":true}]", "malformed", "");
+    active_is("", "malformed", "");
+    active_is("<html>", "malformed", "");
+    active_is("{\"active\":true", "malformed", "");
+    active_is("{\"active\":true,\"exp\":\"1800000000\"}", "bad-claim",
+              "/exp");
+    active_is("{\"active\":true,\"exp\":-1}", "bad-claim", "/exp");
+    active_is("{\"active\":true,\"iat\":{}}", "bad-claim", "/iat");
+    active_is("{\"active\":true,\"nbf\":false}", "bad-claim", "/nbf");
+    active_is("{\"active\":true,\"sub\":7}", "bad-claim", "/sub");
+    active_is("{\"active\":true,\"iss\":[]}", "bad-claim", "/iss");
+    active_is("{\"active\":true,\"jti\":1}", "bad-claim", "/jti");
+    active_is("{\"active\":true,\"client_id\":{}}", "bad-claim",
+              "/client_id");
+    active_is("{\"active\":true,\"scope\":7}", "bad-claim", "/scope");
+    active_is("{\"active\":true,\"aud\":[\"a\",null]}", "bad-claim", "/aud");
+    active_is("{\"active\":true,\"expires_in\":\"5\"}", "bad-claim",
+              "/expires_in");
+    active_is("{\"active\":true,\"exp\":1e999}", "malformed", "");
+
+    active_is("{\"active\":true,\"token_use\":\"access_token\"}", NULL, NULL);
+    active_is("{\"active\":true,\"token_use\":\"access\"}", NULL, NULL);
+    active_is("{\"active\":true,\"token_use\":\"refresh_token\"}", "typ", "");
+    active_is("{\"active\":true,\"token_use\":\"id\"}", "typ", "");
+    active_is("{\"active\":true,\"typ\":\"Bearer\"}", NULL, NULL);
+    active_is("{\"active\":true,\"typ\":\"Refresh\"}", "typ", "");
+    active_is("{\"active\":true,\"typ\":\"offline\"}", "typ", "");
+    active_is("{\"active\":true,\"typ\":\"ID\"}", "typ", "");
+
+    sync_jwt_active(&jwt, arena,
+                    text("{\"active\":true,\"iss\":\"https://i\","
+                         "\"sub\":\"s\",\"client_id\":\"c\","
+                         "\"aud\":[\"one\",\"two\"],\"exp\":1700000100,"
+                         "\"iat\":1700000000,\"nbf\":1699999999,"
+                         "\"jti\":\"j\",\"scope\":\"a b\","
+                         "\"token_type\":\"Bearer\",\"expires_in\":5,"
+                         "\"cnf\":{\"jkt\":\"x\"}}"),
+                    NULL, NOW, NULL);
+    is_str(jwt.issuer, "https://i", "active: iss");
+    is_str(jwt.subject, "s", "active: sub");
+    is_str(jwt.client, "c", "active: client_id");
+    is_str(jwt.id, "j", "active: jti");
+    is_str(jwt.scope, "a b", "active: scope");
+    is_int(jwt.naudience, 2, "active: aud, a list");
+    is_int(jwt.expires, NOW + 100, "active: exp before expires_in");
+    is_int(jwt.issued, NOW, "active: iat");
+    is_int(jwt.not_before, NOW - 1, "active: nbf");
+    is_int(jwt.bound, 1, "active: cnf");
+    ok(sync_str_starts(jwt.payload, "{\"active\":true,\"iss\""),
+       "active: the claims are the answer");
+    ok(jwt.typ.data == NULL, "active: token_type is not typ");
+
+    sync_jwt_active(&jwt, arena, text("{\"active\":true,\"aud\":\"one\"}"),
+                    NULL, NOW, NULL);
+    is_int(jwt.naudience, 1, "active: aud, a string");
+    ok(jwt.expires == SYNC_JWT_NO_TIME, "active: no exp");
+    ok(jwt.issuer.data == NULL, "active: no iss");
+
+    sync_jwt_active(&jwt, arena,
+                    text("{\"active\":true,\"expires_in\":0}"), NULL, NOW,
+                    NULL);
+    is_int(jwt.expires, NOW, "active: expires_in of 0 is now");
 }
 
 
@@ -354,6 +493,7 @@ test_pack(void)
     jwt.not_before = SYNC_JWT_NO_TIME;
     jwt.issued = 5;
     jwt.bound = 1;
+    jwt.plan = text("gold");
 
     memset(buf, 0xee, sizeof(buf));
     size = sync_jwt_pack(&jwt, buf, 0);
@@ -390,6 +530,7 @@ test_pack(void)
     is_str(back.subject, "", "an empty subject");
     ok(back.client.data == NULL && back.id.data == NULL, "absent ones");
     is_str(back.scope, "a b", "scope");
+    is_str(back.plan, "gold", "plan");
     is_str(back.payload, (char *) jwt.payload.data, "payload");
     is_int(back.naudience, 2, "two audiences");
     is_str(back.audience[0], "one", "the first");
