@@ -554,6 +554,7 @@ typedef struct {
     ngx_uint_t                   status;     /* sync_status stands somewhere */
     ngx_array_t                 *wrapped;    /* balancers inside our own */
     ngx_shm_zone_t              *metrics;
+    struct ngx_sync_blocks_s    *flight;     /* NULL: nothing is fetched */
 } ngx_http_sync_main_conf_t;
 
 typedef struct {

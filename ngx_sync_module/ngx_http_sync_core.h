@@ -93,6 +93,20 @@ ngx_int_t ngx_http_sync_check_settings(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
 
 
+/* flight: the halves of ngx_http_sync_flight.h */
+
+/* A bit for each of n keys, 32 at most, whose flight has ended. */
+ngx_uint_t ngx_http_sync_flight_ended(u_char (*keys)[32], ngx_uint_t n);
+
+/* Wakes who waits for it in this worker. */
+void ngx_http_sync_flight_wake(u_char key[32]);
+
+ngx_int_t ngx_http_sync_flight_init_process(ngx_cycle_t *cycle);
+
+/* For sync_status.  NGX_DECLINED: not in use. */
+ngx_int_t ngx_http_sync_flight_state(ngx_sync_zone_state_t *state);
+
+
 /* metrics */
 
 char *ngx_http_sync_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -588,8 +588,10 @@ ngx_http_sync_status_store(u_char *p, u_char *last)
     };
 
     for (k = 0; k < NGX_SYNC_ZONE_KINDS; k++) {
-        used[k] = ngx_sync_store_zone_state((ngx_cycle_t *) ngx_cycle, k,
-                                            &z[k])
+        used[k] = (k == NGX_SYNC_ZONE_KEYS
+                   ? ngx_http_sync_flight_state(&z[k])
+                   : ngx_sync_store_zone_state((ngx_cycle_t *) ngx_cycle, k,
+                                               &z[k]))
                   == NGX_OK;
     }
 

@@ -449,6 +449,10 @@ ngx_http_sync_init_process(ngx_cycle_t *cycle)
 
 #endif
 
+    if (ngx_http_sync_flight_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_sync_metrics_init_process(cycle);
 }
 

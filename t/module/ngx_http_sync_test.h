@@ -10,6 +10,8 @@
  *                              (ngx_http_sync_test_crash.c)
  *   sync_test_again ...;       steps that have a request sent again
  *                              (ngx_http_sync_test_again.c)
+ *   sync_test_flight;          what is fetched and shared by all workers
+ *                              (ngx_http_sync_test_flight.c)
  */
 
 
@@ -36,6 +38,7 @@ typedef struct {
     ngx_sync_store_t   *stores[NGX_SYNC_SHM_ZONES];
     ngx_uint_t          local;
     ngx_flag_t          run;
+    ngx_uint_t          flight;
     ngx_sync_shm_t     *shm;           /* for the crashes */
     ngx_http_sync_test_again_conf_t  again[2];   /* credentials, session */
 } ngx_http_sync_test_loc_conf_t;
@@ -48,6 +51,7 @@ extern const ngx_sync_store_type_t   ngx_http_sync_test_type;
 ngx_int_t ngx_http_sync_test_op_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_fault_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_crash_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_sync_test_flight_handler(ngx_http_request_t *r);
 
 char *ngx_http_sync_test_again(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_sync_test_fault_init(ngx_conf_t *cf);

@@ -1,5 +1,6 @@
 
 #include "ngx_http_sync_test.h"
+#include "ngx_http_sync_flight.h"
 
 
 static char *ngx_http_sync_test_store(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -7,6 +8,8 @@ static char *ngx_http_sync_test_store(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_sync_test_fault(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_sync_test_crash(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_sync_test_flight(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_sync_test_preconfiguration(ngx_conf_t *cf);
 static void *ngx_http_sync_test_create_loc_conf(ngx_conf_t *cf);
@@ -40,6 +43,13 @@ static ngx_command_t  ngx_http_sync_test_commands[] = {
     { ngx_string("sync_test_again"),
       NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
       ngx_http_sync_test_again,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("sync_test_flight"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_sync_test_flight,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -182,6 +192,22 @@ ngx_http_sync_test_crash(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_http_sync_test_flight(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_sync_test_loc_conf_t  *tlcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    tlcf->flight = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_sync_test_flight_handler;
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_int_t
 ngx_http_sync_test_preconfiguration(ngx_conf_t *cf)
 {
@@ -208,6 +234,10 @@ ngx_http_sync_test_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_uint_t  kind;
 
     tlcf->shm = ngx_sync_shm_conf(cf);
+
+    if (tlcf->flight && ngx_http_sync_flight_use(cf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (!tlcf->run) {
         return NGX_CONF_OK;
