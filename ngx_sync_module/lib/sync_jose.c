@@ -6,6 +6,7 @@
 
 #include "sync_jose_key.h"
 #include "sync_crypto.h"
+#include "sync_text.h"
 
 
 static sync_rc_t sync_jws_header(sync_jws_t *jws, sync_arena_t *arena,
@@ -16,6 +17,7 @@ static sync_rc_t sync_jws_member(sync_str_t *dst, sync_arena_t *arena,
     const sync_value_t *header, const char *name, sync_error_t *err);
 static sync_rc_t sync_jws_decode(sync_str_t *dst, sync_arena_t *arena,
     sync_str_t part, const char *name, sync_error_t *err);
+static int sync_jwk_plain(sync_str_t s);
 static int sync_jws_named(const sync_jws_t *jws, const sync_jwk_t *key);
 
 
@@ -279,6 +281,125 @@ sync_jws_verify(const sync_jws_t *jws, sync_jwks_t *set, sync_error_t *err)
 
     return sync_refuse(err, "bad-signature", SYNC_NOWHERE, "the token was "
                        "not signed by a key of the issuer");
+}
+
+
+sync_rc_t
+sync_jws_verify_by(const sync_jws_t *jws, const sync_value_t *jwk,
+    sync_arena_t *arena, sync_error_t *err)
+{
+    sync_rc_t   rc;
+    sync_jwk_t  key;
+
+    rc = sync_jwk_open(&key, jwk, arena, err);
+
+    if (rc == SYNC_OK && !sync_jwk_fits(&key, jws->alg)) {
+        rc = sync_refuse(err, "alg-not-allowed", SYNC_NOWHERE, "the key is "
+                         "not one for %s", sync_alg_name(jws->alg));
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_jwk_verify(&key, jws->alg, jws->input, jws->signature);
+
+        if (rc == SYNC_NO) {
+            (void) sync_refuse(err, "bad-signature", SYNC_NOWHERE, "not "
+                               "signed by this key");
+        }
+    }
+
+    sync_jwk_clear(&key);
+
+    return rc;
+}
+
+
+/* The members that count, in the order of their names, as they are written. */
+
+sync_rc_t
+sync_jwk_thumbprint(const sync_value_t *jwk, sync_arena_t *arena,
+    unsigned char text[SYNC_THUMBPRINT_LEN])
+{
+    size_t             i, n;
+    sync_str_t         kty, s;
+    sync_rc_t          rc;
+    sync_text_t        json;
+    unsigned char      digest[SYNC_SHA256_LEN];
+
+    static const struct {
+        const char    *kty;
+        const char    *names[4];
+    } types[] = {
+        { "EC",  { "crv", "kty", "x", "y" } },
+        { "OKP", { "crv", "kty", "x", NULL } },
+        { "RSA", { "e", "kty", "n", NULL } }
+    };
+
+    kty = sync_value_str(sync_value_get(jwk, "kty"));
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (sync_str_is(kty, types[i].kty)) {
+            break;
+        }
+    }
+
+    if (i == sizeof(types) / sizeof(types[0])) {
+        return SYNC_NO;
+    }
+
+    sync_text_begin(&json, arena, 256, SYNC_JWS_SIZE);
+
+    for (n = 0; n < 4 && types[i].names[n] != NULL; n++) {
+
+        s = sync_value_str(sync_value_get(jwk, types[i].names[n]));
+
+        /* nothing in a key needs to be escaped, so what does is none */
+
+        if (s.len == 0 || !sync_jwk_plain(s)) {
+            return SYNC_NO;
+        }
+
+        sync_text_add(&json, n == 0 ? sync_str_lit("{\"")
+                                    : sync_str_lit(",\""));
+        sync_text_add(&json, (sync_str_t) {
+                          strlen(types[i].names[n]),
+                          (unsigned char *) (uintptr_t) types[i].names[n] });
+        sync_text_lit(&json, "\":\"");
+        sync_text_add(&json, s);
+        sync_text_lit(&json, "\"");
+    }
+
+    sync_text_lit(&json, "}");
+
+    rc = sync_text_end(&json, &s);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    sync_sha256(s.data, s.len, digest);
+    (void) sync_base64url_encode(text, digest, sizeof(digest));
+
+    return SYNC_OK;
+}
+
+
+static int
+sync_jwk_plain(sync_str_t s)
+{
+    size_t         i;
+    unsigned char  c;
+
+    for (i = 0; i < s.len; i++) {
+        c = s.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -10,7 +10,9 @@
  *     sync_jws_verify()    the signature, against the keys of that issuer
  *     sync_jwt_check()     issuer, audience, times, typ, confirmation
  *
- * Nothing a token says of its own key (jwk, jku, x5u, x5c) is ever used.
+ * Nothing a token says of its own key (jwk, jku, x5u, x5c) is ever used.  The
+ * proof that a client makes of its own key (RFC 9449) is no token: see
+ * sync_dpop.h.
  * Errors never quote a token or a key.
  */
 
@@ -85,6 +87,17 @@ size_t sync_jwks_count(const sync_jwks_t *set);
 size_t sync_jwks_skipped(const sync_jwks_t *set);
 
 
+/*
+ * The thumbprint of a key (RFC 7638, 8037) as base64url.  OK; NO: not a key of
+ * type RSA, EC or OKP with its members; FAULT: no memory.
+ */
+
+#define SYNC_THUMBPRINT_LEN  43
+
+sync_rc_t sync_jwk_thumbprint(const sync_value_t *jwk, sync_arena_t *arena,
+    unsigned char text[SYNC_THUMBPRINT_LEN]);
+
+
 /* A compact serialisation, taken apart. */
 
 typedef struct {
@@ -123,6 +136,14 @@ sync_rc_t sync_jws_parse(sync_jws_t *jws, sync_arena_t *arena,
 sync_rc_t sync_jws_verify(const sync_jws_t *jws, sync_jwks_t *set,
     sync_error_t *err);
 
+/*
+ * By one key, which is the caller's reason to trust: public, RSA, EC or OKP
+ * as in a key set.  OK; NO: "bad-key" (err->pointer the member, in the
+ * arena), "alg-not-allowed" or "bad-signature"; FAULT.
+ */
+sync_rc_t sync_jws_verify_by(const sync_jws_t *jws, const sync_value_t *jwk,
+    sync_arena_t *arena, sync_error_t *err);
+
 
 /*
  * The claims we act upon.  Absent strings have data NULL, absent times are
@@ -148,7 +169,10 @@ typedef struct {
     int64_t      expires;            /* exp */
     int64_t      not_before;         /* nbf */
     int64_t      issued;             /* iat */
-    unsigned     bound:1;            /* has cnf (RFC 7800) */
+    sync_str_t   jkt;                /* cnf: thumbprint of a key, RFC 9449 */
+    sync_str_t   x5t;                /* cnf: of a certificate, RFC 8705 */
+    unsigned     bound:1;            /* has cnf (RFC 7800), of any kind; with
+                                        neither of both it never passes */
 } sync_jwt_t;
 
 /*
@@ -200,7 +224,7 @@ typedef struct {
     int64_t            now;          /* seconds since 1970 */
     int64_t            leeway;       /* seconds, for clocks that differ */
     unsigned           at_jwt:1;     /* typ must be at+jwt, RFC 9068 4 */
-    unsigned           proven:1;     /* the caller checked the proof of cnf */
+    unsigned           proven:1;     /* the caller looks after cnf */
 } sync_jwt_policy_t;
 
 /*

@@ -66,7 +66,6 @@ static sync_rc_t sync_jwk_refuse(sync_jwk_source_t *src, const char *name,
     const char *text);
 static sync_rc_t sync_jwk_make(sync_jwk_t *key, const char *type,
     OSSL_PARAM_BLD *build, sync_jwk_source_t *src, const char *name);
-static void sync_jwk_clear(sync_jwk_t *key);
 
 
 static const sync_curve_t  sync_curves[] = {
@@ -241,6 +240,35 @@ sync_jwk_t *
 sync_jwks_key(sync_jwks_t *set, size_t i)
 {
     return i < set->count ? &set->keys[i] : NULL;
+}
+
+
+sync_rc_t
+sync_jwk_open(sync_jwk_t *key, const sync_value_t *jwk, sync_arena_t *arena,
+    sync_error_t *err)
+{
+    unsigned           ours;
+    sync_rc_t          rc;
+    sync_error_t       e;
+    sync_jwk_source_t  src;
+
+    memset(key, 0, sizeof(sync_jwk_t));
+
+    src.value = jwk;
+    src.arena = arena;
+    src.pointer = sync_str_null;
+    src.flags = 0;
+    src.err = err != NULL ? err : &e;
+
+    ours = 1;
+    rc = sync_jwk_read(key, &src, &ours);
+
+    if (rc == SYNC_OK && !ours) {
+        return sync_jwk_refuse(&src, "use", "a key that is not for "
+                               "signatures");
+    }
+
+    return rc;
 }
 
 
@@ -740,7 +768,7 @@ sync_jwk_make(sync_jwk_t *key, const char *type, OSSL_PARAM_BLD *build,
 }
 
 
-static void
+void
 sync_jwk_clear(sync_jwk_t *key)
 {
     int  alg;

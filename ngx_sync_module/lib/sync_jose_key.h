@@ -36,6 +36,14 @@ typedef struct {
 /* NULL behind the last. */
 sync_jwk_t *sync_jwks_key(sync_jwks_t *set, size_t i);
 
+/*
+ * One key by itself, cleared by the caller whatever the answer.  OK; NO:
+ * "bad-key"; FAULT.
+ */
+sync_rc_t sync_jwk_open(sync_jwk_t *key, const sync_value_t *jwk,
+    sync_arena_t *arena, sync_error_t *err);
+void sync_jwk_clear(sync_jwk_t *key);
+
 /* Type, curve, length and pinned alg of the key all allow this alg. */
 int sync_jwk_fits(const sync_jwk_t *key, sync_alg_e alg);
 

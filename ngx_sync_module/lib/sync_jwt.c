@@ -5,13 +5,14 @@
 
 
 #include "sync_jose.h"
+#include "sync_crypto.h"
 
 #include <strings.h>
 
 
-#define SYNC_JWT_MAGIC    0x32544a53u        /* "SJT2" */
+#define SYNC_JWT_MAGIC    0x33544a53u        /* "SJT3" */
 #define SYNC_JWT_LATEST   INT64_C(253402300799)      /* the year 9999 */
-#define SYNC_JWT_STRINGS  9
+#define SYNC_JWT_STRINGS  11
 
 
 /* The head of a packed token; lengths, then bytes follow. */
@@ -46,6 +47,8 @@ static sync_rc_t sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
     const sync_value_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
     const sync_value_t *list, sync_str_t name, sync_error_t *err);
+static sync_rc_t sync_jwt_thumbprint(sync_str_t *dst, sync_arena_t *arena,
+    const sync_value_t *cnf, const char *name, sync_error_t *err);
 static sync_rc_t sync_jwt_refuse(sync_arena_t *arena, sync_str_t name,
     sync_error_t *err, const char *text);
 static int sync_jwt_for(const sync_jwt_t *jwt,
@@ -212,8 +215,9 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
     const sync_value_t *claims, const sync_jwt_names_t *names,
     sync_error_t *err)
 {
-    size_t     i;
-    sync_rc_t  rc;
+    size_t               i;
+    sync_rc_t            rc;
+    const sync_value_t  *cnf;
 
     const struct {
         const char  *name;
@@ -271,7 +275,18 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
 
     /* whatever it holds: who bound the token meant to */
 
-    jwt->bound = (sync_value_get(claims, "cnf") != NULL);
+    cnf = sync_value_get(claims, "cnf");
+    jwt->bound = (cnf != NULL);
+
+    rc = sync_jwt_thumbprint(&jwt->jkt, arena, cnf, "jkt", err);
+
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_thumbprint(&jwt->x5t, arena, cnf, "x5t#S256", err);
+    }
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
 
     return sync_jwt_scope(jwt, arena, claims, names->scope, err);
 }
@@ -474,6 +489,41 @@ sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
     jwt->scope.len = (size_t) (p - jwt->scope.data);
 
     return SYNC_OK;
+}
+
+
+/* RFC 9449, 6.1 and RFC 8705, 3.1: a SHA-256 as base64url. */
+
+static sync_rc_t
+sync_jwt_thumbprint(sync_str_t *dst, sync_arena_t *arena,
+    const sync_value_t *cnf, const char *name, sync_error_t *err)
+{
+    size_t               len;
+    sync_str_t           s;
+    unsigned char        digest[sync_base64url_bytes(SYNC_THUMBPRINT_LEN)];
+    const sync_value_t  *value;
+
+    *dst = sync_str_null;
+
+    value = sync_value_get(cnf, name);
+
+    if (value == NULL) {
+        return SYNC_OK;
+    }
+
+    s = sync_value_str(value);
+
+    if (s.len != SYNC_THUMBPRINT_LEN
+        || sync_base64url_decode(digest, &len, s) != SYNC_OK)
+    {
+        return sync_jwt_refuse(arena, sync_str_lit("cnf"), err, "a member of "
+                               "the claim is not the SHA-256 of a key or "
+                               "certificate");
+    }
+
+    *dst = sync_strdup(arena, s);
+
+    return dst->data == NULL ? SYNC_FAULT : SYNC_OK;
 }
 
 
@@ -743,6 +793,8 @@ sync_jwt_strings(sync_jwt_t *jwt, sync_str_t *strings[SYNC_JWT_STRINGS])
     strings[6] = &jwt->typ;
     strings[7] = &jwt->payload;
     strings[8] = &jwt->plan;
+    strings[9] = &jwt->jkt;
+    strings[10] = &jwt->x5t;
 }
 
 

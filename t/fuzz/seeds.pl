@@ -11,6 +11,7 @@ use Cwd qw(abs_path);
 use Digest::SHA qw(sha1_hex);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
+use MIME::Base64 qw(encode_base64url);
 
 my ($name, $folder) = @ARGV;
 
@@ -21,6 +22,7 @@ my $json = Cpanel::JSON::XS->new->canonical->allow_nonref->utf8;
 my %seeds = (
     csv      => \&csv,
     doc      => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
+    dpop     => \&proofs,
     formats  => \&formats,
     json     => \&json_texts,
     jws      => \&jws,
@@ -173,6 +175,23 @@ sub jws {
     }
 
     return @seeds, "{\"keys\":[]}\ne30.e30.e30";
+}
+
+
+sub proofs {
+    my $jwk = { kty => 'EC', crv => 'P-256',
+                x => 'l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs',
+                y => '9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA' };
+    my $url = 'https://resource.example.org/protectedresource';
+    my $claims = { jti => 'e1j3V_bKic8-LAEB', htm => 'GET', htu => $url,
+                   iat => 1562262618, nonce => 'n',
+                   ath => 'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo' };
+    my $head = { typ => 'dpop+jwt', alg => 'ES256', jwk => $jwk };
+
+    my $proof = join '.', map { encode_base64url($_) }
+                    $json->encode($head), $json->encode($claims), 's' x 64;
+
+    return "$url\n$proof", "http://[::1]:0080/a/%2e./%c3?q#f\n$proof";
 }
 
 

@@ -9,6 +9,9 @@
 
 
 #define NOW  1700000000
+#define JKT  "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+#define X5T  "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"
+#define NOT  "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v="
 
 
 static sync_str_t text(const char *s);
@@ -115,6 +118,14 @@ test_claims(void)
     claims_are("{\"x\":123456789012345678901234567890}", NULL, NULL);
     claims_are("{\"iss\":null,\"exp\":null,\"aud\":null}", NULL, NULL);
     claims_are("{\"aud\":[]}", NULL, NULL);
+    claims_are("{\"cnf\":null}", NULL, NULL);
+    claims_are("{\"cnf\":{\"kid\":\"x\"}}", NULL, NULL);
+    claims_are("{\"cnf\":{\"jkt\":\"" JKT "\"}}", NULL, NULL);
+    claims_are("{\"cnf\":{\"jkt\":7}}", "bad-claim", "/cnf");
+    claims_are("{\"cnf\":{\"jkt\":\"" JKT "A\"}}", "bad-claim", "/cnf");
+    claims_are("{\"cnf\":{\"jkt\":\"short\"}}", "bad-claim", "/cnf");
+    claims_are("{\"cnf\":{\"x5t#S256\":\"" NOT "\"}}", "bad-claim",
+               "/cnf");
     claims_are("", "malformed", "");
     claims_are("[]", "malformed", "");
     claims_are("{\"iss\":\"a\",\"iss\":\"b\"}", "malformed", "");
@@ -193,6 +204,14 @@ test_claims(void)
     names.client = text("appid");
     sync_jwt_read(&jwt, arena, &jws, &names, NULL);
     ok(jwt.client.data == NULL, "and no other");
+
+    jws.payload = text("{\"cnf\":{\"jkt\":\"" JKT "\",\"x5t#S256\":\""
+                       X5T "\"}}");
+    is_int(sync_jwt_read(&jwt, arena, &jws, NULL, NULL), SYNC_OK,
+           "bound twice");
+    is_str(jwt.jkt, JKT, "to a key");
+    is_str(jwt.x5t, X5T, "to a certificate");
+    is_int(jwt.bound, 1, "bound");
 
     jws.payload = text("{\"scope\":\"a\",\"app\":{\"id/\":\"c\","
                        "\"roles\":[\"x\",\"y\"],\"plan\":\"gold\"},"
@@ -494,6 +513,7 @@ test_pack(void)
     jwt.issued = 5;
     jwt.bound = 1;
     jwt.plan = text("gold");
+    jwt.x5t = text(X5T);
 
     memset(buf, 0xee, sizeof(buf));
     size = sync_jwt_pack(&jwt, buf, 0);
@@ -539,4 +559,6 @@ test_pack(void)
     ok(back.not_before == SYNC_JWT_NO_TIME, "no nbf");
     is_int(back.issued, 5, "iat");
     is_int(back.bound, 1, "bound");
+    is_str(back.x5t, X5T, "to a certificate");
+    ok(back.jkt.data == NULL, "and no key");
 }
