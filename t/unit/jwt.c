@@ -309,7 +309,7 @@ test_active(void)
                          "\"iat\":1700000000,\"nbf\":1699999999,"
                          "\"jti\":\"j\",\"scope\":\"a b\","
                          "\"token_type\":\"Bearer\",\"expires_in\":5,"
-                         "\"cnf\":{\"jkt\":\"x\"}}"),
+                         "\"cnf\":{\"jkt\":\"" JKT "\"}}"),
                     NULL, NOW, NULL);
     is_str(jwt.issuer, "https://i", "active: iss");
     is_str(jwt.subject, "s", "active: sub");
