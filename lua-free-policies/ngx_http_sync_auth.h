@@ -2,8 +2,8 @@
 /*
  * What the files of sync_auth share: the steps (ngx_http_sync_auth_module.c),
  * its configuration (.._conf.c), sync_issuer (.._issuer.c), tokens
- * (.._token.c), the tokens that were verified before (.._cache.c) and API keys
- * (.._key.c).
+ * (.._token.c), who vouches for them (.._trust.c), the tokens that were
+ * verified before (.._cache.c) and API keys (.._key.c).
  */
 
 
@@ -61,6 +61,20 @@ typedef struct {
 #define NGX_HTTP_SYNC_AUTH_PLATFORM  0x80000000
 
 
+/* Whom a token is checked against. */
+
+typedef struct {
+    uint32_t                     index;      /* as of ngx_http_sync_proven_t */
+    ngx_http_sync_tenant_t      *tenant;     /* whose document it is in */
+    sync_str_t                   issuer;
+    sync_jwt_names_t             names;
+    sync_str_t                   audience[NGX_HTTP_SYNC_AUTH_AUDIENCES];
+    size_t                       naudience;
+    unsigned                     at_jwt:1;
+    unsigned                     foreign:1;  /* another tenant's */
+} ngx_http_sync_trust_t;
+
+
 /*
  * Under which a token is known.  A generation changes with the document and
  * all key sets, so that nothing verified by a withdrawn key is found again.
@@ -80,6 +94,23 @@ typedef struct {
  */
 ngx_int_t ngx_http_sync_auth_token(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
+
+/*
+ * Who vouches: the tenant's own issuer of that name (t NULL: no tenant), else
+ * the platform's.  NGX_OK, or NGX_DECLINED: neither trusts it.
+ */
+ngx_int_t ngx_http_sync_auth_trust(ngx_http_request_t *r,
+    ngx_http_sync_tenant_t *t, sync_str_t issuer,
+    ngx_http_sync_trust_t *trust);
+ngx_int_t ngx_http_sync_auth_trust_at(ngx_http_request_t *r,
+    ngx_http_sync_tenant_t *t, uint32_t index, ngx_http_sync_trust_t *trust);
+
+/* Its keys.  NGX_OK, or NGX_DECLINED: they are not at hand. */
+ngx_int_t ngx_http_sync_auth_keys(ngx_http_request_t *r,
+    ngx_http_sync_trust_t *trust, sync_jwks_t **keys);
+
+/* The document's client of that id, or SYNC_DOC_NONE. */
+uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id);
 
 /* 400 with its challenge; what: what is wrong, one word or some. */
 ngx_int_t ngx_http_sync_auth_malformed(ngx_http_request_t *r,

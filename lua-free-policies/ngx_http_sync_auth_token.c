@@ -14,34 +14,24 @@
 #define NGX_HTTP_SYNC_AUTH_FOREIGN   4       /* other tenants asked */
 
 
-/* Whom a token is checked against. */
-
-typedef struct {
-    uint32_t               index;        /* as of ngx_http_sync_proven_t */
-    sync_str_t             issuer;
-    sync_jwt_names_t       names;
-    sync_str_t             audience[NGX_HTTP_SYNC_AUTH_AUDIENCES];
-    size_t                 naudience;
-    unsigned               at_jwt:1;
-} ngx_http_sync_trust_t;
-
-
+static ngx_int_t ngx_http_sync_auth_known(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key,
+    ngx_http_sync_trust_t *trust, ngx_http_sync_proven_t *proven);
 static ngx_int_t ngx_http_sync_auth_verify(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key);
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key,
+    ngx_http_sync_trust_t *trust, ngx_http_sync_proven_t *proven);
 static ngx_uint_t ngx_http_sync_auth_b64token(ngx_str_t *token);
-static ngx_int_t ngx_http_sync_auth_trust(ngx_http_request_t *r,
-    const sync_doc_t *doc, sync_str_t issuer, ngx_http_sync_trust_t *trust);
-static ngx_int_t ngx_http_sync_auth_trust_at(ngx_http_request_t *r,
-    const sync_doc_t *doc, uint32_t index, ngx_http_sync_trust_t *trust);
-static sync_jwks_t *ngx_http_sync_auth_keys(ngx_http_request_t *r,
-    ngx_http_sync_tenant_t *t, ngx_http_sync_trust_t *trust);
+static ngx_int_t ngx_http_sync_auth_parse(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *token, sync_jws_t *jws,
+    sync_str_t *issuer);
+static ngx_int_t ngx_http_sync_auth_foreign(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, sync_str_t issuer,
+    ngx_http_sync_trust_t *trust, ngx_http_sync_proven_t *proven);
+static void ngx_http_sync_auth_keep(ngx_http_request_t *r,
+    ngx_http_sync_token_key_t *key, ngx_http_sync_proven_t *proven);
 static sync_rc_t ngx_http_sync_auth_check(ngx_http_request_t *r,
     ngx_http_sync_trust_t *trust, sync_jwt_t *jwt, sync_error_t *err);
 static ngx_uint_t ngx_http_sync_auth_typ(sync_str_t typ);
-static ngx_int_t ngx_http_sync_auth_foreign(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, sync_str_t issuer);
-static uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc,
-    sync_str_t id);
 static ngx_int_t ngx_http_sync_auth_principal(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_proven_t *proven);
 static u_char *ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst,
@@ -51,10 +41,18 @@ static ngx_int_t ngx_http_sync_auth_reject(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx);
 
 
+/*
+ * Is it known, or else whose is it, by which keys; is it in force; whom does
+ * it name.  What is waited for on the way is begun again from the top when it
+ * has come: what was found out by then is in one of the caches.
+ */
+
 ngx_int_t
 ngx_http_sync_auth_token(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_str_t *token)
 {
+    ngx_int_t                        rc;
+    ngx_uint_t                       known;
     sync_error_t                     err;
     ngx_http_sync_trust_t            trust;
     ngx_http_sync_proven_t           proven;
@@ -69,12 +67,16 @@ ngx_http_sync_auth_token(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     key.platform = amcf->generation;
     key.token = *token;
 
-    if (ngx_http_sync_token_find(r, amcf->store, &key, &proven) != NGX_OK
-        || ngx_http_sync_auth_trust_at(r, ctx->tenant.doc, proven.issuer,
-                                       &trust)
-           != NGX_OK)
-    {
-        return ngx_http_sync_auth_verify(r, ctx, &key);
+    known = 1;
+    rc = ngx_http_sync_auth_known(r, ctx, &key, &trust, &proven);
+
+    if (rc == NGX_DECLINED) {
+        known = 0;
+        rc = ngx_http_sync_auth_verify(r, ctx, &key, &trust, &proven);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     /* the cache holds claims: what they are worth is asked each time */
@@ -83,23 +85,45 @@ ngx_http_sync_auth_token(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 
+    if (!known && !trust.foreign) {
+        ngx_http_sync_auth_keep(r, &key, &proven);
+    }
+
     return ngx_http_sync_auth_principal(r, ctx, &proven);
 }
 
 
 static ngx_int_t
-ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_token_key_t *key)
+ngx_http_sync_auth_known(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_token_key_t *key, ngx_http_sync_trust_t *trust,
+    ngx_http_sync_proven_t *proven)
 {
-    int64_t                          ttl;
-    sync_rc_t                        rc;
-    sync_jws_t                       jws;
-    sync_str_t                       token;
-    sync_jwks_t                     *keys;
-    sync_error_t                     err;
-    ngx_http_sync_trust_t            trust;
-    ngx_http_sync_proven_t           proven;
     ngx_http_sync_auth_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+
+    if (ngx_http_sync_token_find(r, amcf->store, key, proven) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_sync_auth_trust_at(r, ctx->tenant.entry, proven->issuer,
+                                       trust);
+}
+
+
+/* NGX_OK: proven by a key of its issuer.  Its claims are to be checked. */
+
+static ngx_int_t
+ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_token_key_t *key, ngx_http_sync_trust_t *trust,
+    ngx_http_sync_proven_t *proven)
+{
+    sync_rc_t     rc;
+    ngx_int_t     parsed;
+    sync_jws_t    jws;
+    sync_str_t    issuer;
+    sync_jwks_t  *keys;
+    sync_error_t  err;
 
     /* what is found in the cache has been one */
 
@@ -109,49 +133,27 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                             "token");
     }
 
-    token.len = key->token.len;
-    token.data = key->token.data;
+    parsed = ngx_http_sync_auth_parse(r, ctx, &key->token, &jws, &issuer);
 
-    rc = sync_jws_parse(&jws, &ctx->arena, token, &err);
-
-    if (rc == SYNC_OK) {
-        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws, NULL, &err);
+    if (parsed != NGX_OK) {
+        return parsed;
     }
 
-    if (rc == SYNC_FAULT) {
-        return NGX_ERROR;
-    }
-
-    if (rc == SYNC_NO) {
-        return ngx_http_sync_auth_reject(r, ctx, err.what);
-    }
-
-    if (proven.jwt.issuer.len == 0) {
-        return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
-    }
-
-    if (ngx_http_sync_auth_trust(r, ctx->tenant.doc, proven.jwt.issuer,
-                                 &trust)
+    if (ngx_http_sync_auth_trust(r, ctx->tenant.entry, issuer, trust)
         != NGX_OK)
     {
-        return ngx_http_sync_auth_foreign(r, ctx, &jws, proven.jwt.issuer);
+        return ngx_http_sync_auth_foreign(r, ctx, &jws, issuer, trust, proven);
     }
 
-    keys = ngx_http_sync_auth_keys(r, ctx->tenant.entry, &trust);
-
-    if (keys == NULL) {
+    if (ngx_http_sync_auth_keys(r, trust, &keys) != NGX_OK) {
         return ngx_http_sync_auth_gone(ctx);
     }
 
     rc = sync_jws_verify(&jws, keys, &err);
 
     if (rc == SYNC_OK) {
-        rc = sync_jwt_read(&proven.jwt, &ctx->arena, &jws, &trust.names,
+        rc = sync_jwt_read(&proven->jwt, &ctx->arena, &jws, &trust->names,
                            &err);
-    }
-
-    if (rc == SYNC_OK) {
-        rc = ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err);
     }
 
     if (rc == SYNC_FAULT) {
@@ -162,30 +164,77 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 
-    if (trust.names.tenant.len) {
+    if (trust->names.tenant.len) {
 
-        if (proven.jwt.tenant.len == 0) {
+        if (proven->jwt.tenant.len == 0) {
             return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
         }
 
     } else {
-        proven.jwt.tenant = sync_doc_id(ctx->tenant.doc);
+        proven->jwt.tenant = sync_doc_id(ctx->tenant.doc);
     }
 
-    proven.issuer = trust.index;
-    proven.client = ctx->tenant.doc != NULL
-                    ? ngx_http_sync_auth_client(ctx->tenant.doc,
-                                                proven.jwt.client)
-                    : SYNC_DOC_NONE;
+    proven->issuer = trust->index;
+    proven->client = ctx->tenant.doc != NULL
+                     ? ngx_http_sync_auth_client(ctx->tenant.doc,
+                                                 proven->jwt.client)
+                     : SYNC_DOC_NONE;
 
-    ttl = proven.jwt.expires + NGX_HTTP_SYNC_AUTH_LEEWAY - ngx_time();
+    return NGX_OK;
+}
+
+
+/* Nothing is proven yet: the issuer is who it says it comes from. */
+
+static ngx_int_t
+ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *token, sync_jws_t *jws, sync_str_t *issuer)
+{
+    sync_rc_t     rc;
+    sync_str_t    s;
+    sync_jwt_t    jwt;
+    sync_error_t  err;
+
+    s.len = token->len;
+    s.data = token->data;
+
+    rc = sync_jws_parse(jws, &ctx->arena, s, &err);
+
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_read(&jwt, &ctx->arena, jws, NULL, &err);
+    }
+
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (rc == SYNC_NO) {
+        return ngx_http_sync_auth_reject(r, ctx, err.what);
+    }
+
+    if (jwt.issuer.len == 0) {
+        return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
+    }
+
+    *issuer = jwt.issuer;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_sync_auth_keep(ngx_http_request_t *r, ngx_http_sync_token_key_t *key,
+    ngx_http_sync_proven_t *proven)
+{
+    int64_t                          ttl;
+    ngx_http_sync_auth_main_conf_t  *amcf;
+
+    ttl = proven->jwt.expires + NGX_HTTP_SYNC_AUTH_LEEWAY - ngx_time();
     ttl = ngx_max(1, ngx_min(ttl, NGX_HTTP_SYNC_AUTH_TTL));
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
 
-    ngx_http_sync_token_keep(r, amcf->store, key, &proven, ttl * 1000);
-
-    return ngx_http_sync_auth_principal(r, ctx, &proven);
+    ngx_http_sync_token_keep(r, amcf->store, key, proven, ttl * 1000);
 }
 
 
@@ -227,118 +276,6 @@ ngx_http_sync_auth_b64token(ngx_str_t *token)
     }
 
     return token->len && p == last;
-}
-
-
-/* NGX_OK, or NGX_DECLINED: neither the tenant nor the platform trusts it. */
-
-static ngx_int_t
-ngx_http_sync_auth_trust(ngx_http_request_t *r, const sync_doc_t *doc,
-    sync_str_t issuer, ngx_http_sync_trust_t *trust)
-{
-    uint32_t                         i, n;
-    sync_doc_issuer_t                di;
-    ngx_http_sync_issuer_t          *platform;
-    ngx_http_sync_auth_main_conf_t  *amcf;
-
-    n = doc != NULL ? sync_doc_issuers(doc) : 0;
-
-    for (i = 0; i < n; i++) {
-        if (sync_doc_issuer_at(doc, i, &di) == SYNC_OK
-            && sync_str_eq(di.issuer, issuer))
-        {
-            return ngx_http_sync_auth_trust_at(r, doc, i, trust);
-        }
-    }
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
-    platform = amcf->issuers.elts;
-
-    for (i = 0; i < amcf->issuers.nelts; i++) {
-        if (sync_str_eq(platform[i].issuer, issuer)) {
-            return ngx_http_sync_auth_trust_at(r, doc,
-                                    i | NGX_HTTP_SYNC_AUTH_PLATFORM, trust);
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_sync_auth_trust_at(ngx_http_request_t *r, const sync_doc_t *doc,
-    uint32_t index, ngx_http_sync_trust_t *trust)
-{
-    uint32_t                         i;
-    sync_str_t                      *audience;
-    sync_doc_issuer_t                di;
-    ngx_http_sync_issuer_t          *platform;
-    ngx_http_sync_auth_main_conf_t  *amcf;
-
-    trust->index = index;
-
-    if (index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
-
-        amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
-        index &= ~NGX_HTTP_SYNC_AUTH_PLATFORM;
-
-        if (index >= amcf->issuers.nelts) {
-            return NGX_DECLINED;
-        }
-
-        platform = (ngx_http_sync_issuer_t *) amcf->issuers.elts + index;
-
-        trust->issuer = platform->issuer;
-        trust->names = platform->names;
-        trust->at_jwt = platform->at_jwt;
-        trust->naudience = platform->audience.nelts;
-
-        audience = platform->audience.elts;
-
-        for (i = 0; i < platform->audience.nelts; i++) {
-            trust->audience[i] = audience[i];
-        }
-
-        return NGX_OK;
-    }
-
-    if (doc == NULL || sync_doc_issuer_at(doc, index, &di) != SYNC_OK) {
-        return NGX_DECLINED;
-    }
-
-    trust->issuer = di.issuer;
-    trust->names.client = di.client_claim;
-    trust->names.tenant = di.tenant_claim;
-    trust->names.scope = di.scope_claim;
-    trust->names.plan = di.plan_claim;
-    trust->at_jwt = 0;
-    trust->naudience = ngx_min(di.audience.n, NGX_HTTP_SYNC_AUTH_AUDIENCES);
-
-    for (i = 0; i < trust->naudience; i++) {
-        trust->audience[i] = sync_doc_item(doc, di.audience, i);
-    }
-
-    return NGX_OK;
-}
-
-
-/* NULL: they cannot be read, and that was logged. */
-
-static sync_jwks_t *
-ngx_http_sync_auth_keys(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
-    ngx_http_sync_trust_t *trust)
-{
-    ngx_http_sync_issuer_t          *platform;
-    ngx_http_sync_auth_main_conf_t  *amcf;
-
-    if (trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
-        amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
-        platform = amcf->issuers.elts;
-
-        return platform[trust->index & ~NGX_HTTP_SYNC_AUTH_PLATFORM].keys;
-    }
-
-    return ngx_http_sync_tenant_keyset(t, trust->index, r->connection->log);
 }
 
 
@@ -399,15 +336,13 @@ ngx_http_sync_auth_typ(sync_str_t typ)
 
 static ngx_int_t
 ngx_http_sync_auth_foreign(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    sync_jws_t *jws, sync_str_t issuer)
+    sync_jws_t *jws, sync_str_t issuer, ngx_http_sync_trust_t *trust,
+    ngx_http_sync_proven_t *proven)
 {
     ngx_str_t                iss;
     ngx_uint_t               i;
     sync_jwks_t             *keys;
     sync_error_t             err;
-    const sync_doc_t        *doc;
-    ngx_http_sync_trust_t    trust;
-    ngx_http_sync_proven_t   proven;
     ngx_http_sync_tenant_t  *t;
 
     iss.len = issuer.len;
@@ -421,22 +356,14 @@ ngx_http_sync_auth_foreign(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             break;
         }
 
-        doc = ngx_http_sync_tenant_doc(t);
-
-        if (ngx_http_sync_auth_trust(r, doc, issuer, &trust) != NGX_OK
-            || trust.index & NGX_HTTP_SYNC_AUTH_PLATFORM)
-        {
-            continue;
-        }
-
-        keys = ngx_http_sync_auth_keys(r, t, &trust);
-
-        if (keys == NULL
+        if (ngx_http_sync_auth_trust(r, t, issuer, trust) != NGX_OK
+            || trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM
+            || ngx_http_sync_auth_keys(r, trust, &keys) != NGX_OK
             || sync_jws_verify(jws, keys, &err) != SYNC_OK
-            || sync_jwt_read(&proven.jwt, &ctx->arena, jws, &trust.names,
+            || sync_jwt_read(&proven->jwt, &ctx->arena, jws, &trust->names,
                              &err)
                != SYNC_OK
-            || ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err)
+            || ngx_http_sync_auth_check(r, trust, &proven->jwt, &err)
                != SYNC_OK)
         {
             continue;
@@ -444,49 +371,16 @@ ngx_http_sync_auth_foreign(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
         /* whatever it claims: here it is nobody's but that tenant's */
 
-        proven.jwt.tenant = sync_doc_id(doc);
-        proven.client = SYNC_DOC_NONE;
+        trust->foreign = 1;
 
-        return ngx_http_sync_auth_principal(r, ctx, &proven);
+        proven->jwt.tenant = sync_doc_id(ngx_http_sync_tenant_doc(t));
+        proven->issuer = trust->index;
+        proven->client = SYNC_DOC_NONE;
+
+        return NGX_OK;
     }
 
     return ngx_http_sync_auth_reject(r, ctx, "wrong-issuer");
-}
-
-
-static uint32_t
-ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id)
-{
-    int                cmp;
-    uint32_t           low, high, middle;
-    sync_doc_client_t  client;
-
-    low = 0;
-    high = sync_doc_clients(doc);
-
-    while (low < high) {
-        middle = low + (high - low) / 2;
-
-        if (sync_doc_client_at(doc, middle, &client) != SYNC_OK) {
-            break;
-        }
-
-        cmp = ngx_memcmp(id.data, client.id.data,
-                         ngx_min(id.len, client.id.len));
-
-        if (cmp == 0 && id.len == client.id.len) {
-            return middle;
-        }
-
-        if (cmp < 0 || (cmp == 0 && id.len < client.id.len)) {
-            high = middle;
-
-        } else {
-            low = middle + 1;
-        }
-    }
-
-    return SYNC_DOC_NONE;
 }
 
 
