@@ -24,6 +24,9 @@
 #define NGX_HTTP_SYNC_AUTH_LEEWAY    30  /* seconds between two clocks */
 
 
+typedef struct ngx_http_sync_revoked_s  ngx_http_sync_revoked_t;
+
+
 /* A sync_issuer: trusted by the platform, for many tenants. */
 
 typedef struct {
@@ -39,6 +42,7 @@ typedef struct {
     ngx_array_t                  issuers;    /* of ngx_http_sync_issuer_t */
     uint64_t                     generation; /* digest of all of them */
     ngx_sync_store_t            *store;      /* NULL: no tokens anywhere */
+    ngx_http_sync_revoked_t     *revoked;    /* sync_revoked; or NULL */
 } ngx_http_sync_auth_main_conf_t;
 
 
@@ -152,6 +156,12 @@ char *ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 extern const ngx_http_sync_step_t  ngx_http_sync_auth_step;
 extern const ngx_http_sync_step_t  ngx_http_sync_admit_step;
+
+/* Is this token, or its client, on a list of what no longer counts? */
+ngx_uint_t ngx_http_sync_auth_revoked(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_proven_t *proven);
+char *ngx_http_sync_revoked(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
 
 extern ngx_module_t  ngx_http_sync_auth_module;
 

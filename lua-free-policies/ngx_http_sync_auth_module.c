@@ -66,6 +66,13 @@ static ngx_command_t  ngx_http_sync_auth_commands[] = {
       0,
       NULL },
 
+    { ngx_string("sync_revoked"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_sync_revoked,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -316,7 +323,7 @@ ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 static ngx_int_t
 ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    sync_str_t                   plan;
+    sync_str_t                   plan, client;
     ngx_http_sync_principal_t   *pr;
     ngx_http_sync_tenant_ctx_t  *tenant;
 
@@ -364,6 +371,18 @@ ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                      NGX_HTTP_SYNC_TECHNICAL,
                                      "the tenant's document does not name "
                                      "this client");
+    }
+
+    client.len = pr->client.len;
+    client.data = pr->client.data;
+
+    if (sync_doc_revoked_client(tenant->doc, client)) {
+        return ngx_http_sync_problem(ctx, NGX_HTTP_FORBIDDEN,
+                                     "client-revoked",
+                                     "The client is not let in any more",
+                                     NGX_HTTP_SYNC_TECHNICAL,
+                                     "the tenant's document has revoked this "
+                                     "client");
     }
 
     /* else who names a plan of his own making would have no limit at all */

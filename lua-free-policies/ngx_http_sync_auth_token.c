@@ -395,6 +395,10 @@ ngx_http_sync_auth_principal(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     jwt = &proven->jwt;
     pr = &ctx->principal;
 
+    if (ngx_http_sync_auth_revoked(r, ctx, proven)) {
+        return ngx_http_sync_auth_reject(r, ctx, "revoked");
+    }
+
     p = ngx_pnalloc(r->pool, jwt->issuer.len + jwt->client.len
                              + jwt->subject.len + jwt->scope.len
                              + jwt->tenant.len + jwt->plan.len
@@ -449,6 +453,10 @@ ngx_http_sync_auth_reject(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         { "not-yet-valid", "the token is not valid yet",
           ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
                      "error_description=\"the token is not valid yet\"") },
+
+        { "revoked", "the token was revoked",
+          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
+                     "error_description=\"the token was revoked\"") },
 
         { "unproven", "the token is bound to a key and comes without proof",
           ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "

@@ -31,6 +31,8 @@ $stage->write("sync/$_.jwks",
 $stage->write('sync/master.key', "0123456789abcdef0123456789abcdef\n");
 $stage->write('sync/redis.password', "secret\n");
 $stage->write('sync/debug.key', "0123456789abcdef0123456789abcdef\n");
+$stage->write('sync/revoked', "jti 8f14e45f-ceea-467f\n");
+$stage->write('sync/introspect.secret', "secret\n");
 
 for my $file ("$root/README.md", sort glob "$root/docs/*.md") {
     my $name = substr $file, 1 + length $root;

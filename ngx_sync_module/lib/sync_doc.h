@@ -23,6 +23,7 @@
 #define SYNC_DOC_EXTENDS  8              /* templates in a chain, at most */
 #define SYNC_DOC_NONE     ((uint32_t) -1)
 #define SYNC_DOC_AUDIENCES  16           /* of an issuer, at most */
+#define SYNC_DOC_REVOKED  4096           /* tokens, or clients, at most */
 #define SYNC_DOC_NAMES    64             /* that are lists, at most */
 
 
@@ -184,6 +185,11 @@ sync_rc_t sync_doc_issuer_at(const sync_doc_t *doc, uint32_t i,
 /* By its identifier; OK or NO. */
 sync_rc_t sync_doc_issuer(const sync_doc_t *doc, sync_str_t iss,
     sync_doc_issuer_t *issuer);
+
+
+/* What counts no more, although it is signed: by jti, and by client. */
+int sync_doc_revoked_id(const sync_doc_t *doc, sync_str_t id);
+int sync_doc_revoked_client(const sync_doc_t *doc, sync_str_t client);
 
 
 /* Clients. */

@@ -55,6 +55,8 @@ struct sync_doc_s {
     sync_doc_ref_t  routes;
     sync_doc_ref_t  owners;
     sync_doc_ref_t  masks;
+    sync_doc_ref_t  revoked_ids;         /* sync_doc_ref_t each, ascending */
+    sync_doc_ref_t  revoked_clients;
     uint32_t        schemas[SYNC_ENTITIES];  /* versions; 0: not said */
 };
 

@@ -94,6 +94,18 @@ static const sync_doc_member_t  sync_doc_retention_table[] = {
 };
 
 
+static const sync_doc_member_t  sync_doc_revoked_table[] = {
+
+    { "jti", SYNC_DOC_ARRAY, 0, sync_doc_set_sorted,
+      offsetof(sync_doc_t, revoked_ids), NULL },
+
+    { "clients", SYNC_DOC_ARRAY, 0, sync_doc_set_sorted,
+      offsetof(sync_doc_t, revoked_clients), NULL },
+
+    sync_doc_last
+};
+
+
 static const int64_t  sync_doc_weights = SYNC_SHARE_WEIGHT;
 
 
@@ -120,6 +132,9 @@ static const sync_doc_member_t  sync_doc_table[] = {
       sync_doc_match_table },
 
     { "issuers", SYNC_DOC_ARRAY, 0, sync_doc_set_issuers, 0, NULL },
+
+    { "revoked", SYNC_DOC_OBJECT, 0, sync_doc_set_object, 0,
+      sync_doc_revoked_table },
 
     { "plans", SYNC_DOC_OBJECT, 0, sync_doc_set_plans, 0, NULL },
 

@@ -190,6 +190,9 @@ sync_rc_t sync_doc_set_object(sync_doc_compile_t *c, const sync_value_t *v,
 /* A list, at least one, no duplicates; data: sync_doc_list_of_t */
 sync_rc_t sync_doc_set_list(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
+/* A list of strings, sorted, at most SYNC_DOC_REVOKED */
+sync_rc_t sync_doc_set_sorted(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
 
 
 /* One string of a list, or alone: the setter of it, and that one's data. */

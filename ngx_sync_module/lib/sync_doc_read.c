@@ -11,6 +11,8 @@
 static const void *sync_doc_record(const sync_doc_t *doc, sync_doc_ref_t list,
     uint32_t i, size_t size);
 static sync_doc_list_t sync_doc_list(sync_doc_ref_t ref);
+static int sync_doc_sorted(const sync_doc_t *doc, sync_doc_ref_t list,
+    sync_str_t s);
 static const sync_doc_entity_rec_t *sync_doc_entity(const sync_doc_t *doc,
     uint32_t connector, sync_entity_e entity);
 static int sync_doc_route_holds(const sync_doc_t *doc,
@@ -197,6 +199,51 @@ sync_doc_issuer(const sync_doc_t *doc, sync_str_t iss,
     }
 
     return SYNC_NO;
+}
+
+
+int
+sync_doc_revoked_id(const sync_doc_t *doc, sync_str_t id)
+{
+    return sync_doc_sorted(doc, doc->revoked_ids, id);
+}
+
+
+int
+sync_doc_revoked_client(const sync_doc_t *doc, sync_str_t client)
+{
+    return sync_doc_sorted(doc, doc->revoked_clients, client);
+}
+
+
+static int
+sync_doc_sorted(const sync_doc_t *doc, sync_doc_ref_t list, sync_str_t s)
+{
+    int                    cmp;
+    uint32_t               low, high, middle;
+    const sync_doc_ref_t  *ref;
+
+    low = 0;
+    high = s.len ? list.n : 0;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+        ref = sync_doc_at(doc, list, middle, sync_doc_ref_t);
+        cmp = sync_doc_compare(s, sync_doc_view(doc, *ref));
+
+        if (cmp == 0) {
+            return 1;
+        }
+
+        if (cmp < 0) {
+            high = middle;
+
+        } else {
+            low = middle + 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -7,6 +7,8 @@
 #include "sync_doc_grammar.h"
 #include "sync_rate.h"
 
+#include <stdlib.h>
+
 
 typedef struct {
     const sync_doc_list_of_t  *of;
@@ -16,6 +18,9 @@ typedef struct {
 
 static sync_rc_t sync_doc_list_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data);
+static sync_rc_t sync_doc_sorted_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data);
+static int sync_doc_sorted_order(const void *a, const void *b);
 static sync_rc_t sync_doc_bounded(sync_doc_compile_t *c, sync_str_t s);
 static int sync_doc_host_ok(sync_str_t s);
 static int sync_doc_port_ok(sync_str_t s);
@@ -376,6 +381,84 @@ sync_doc_list_item(sync_doc_compile_t *c, sync_str_t name,
     sync_doc_write(c, fill->off, i, &ref, sizeof(ref));
 
     return SYNC_OK;
+}
+
+
+/* Order and number are the compiler's to see to, so that a lookup is cheap. */
+
+sync_rc_t
+sync_doc_set_sorted(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    size_t             i, n;
+    sync_rc_t          rc;
+    sync_str_t        *items;
+    sync_doc_ref_t     list, ref;
+
+    n = sync_value_count(v);
+
+    if (n > SYNC_DOC_REVOKED) {
+        return sync_doc_refuse(c, "value", "has more than %u entries",
+                               (unsigned) SYNC_DOC_REVOKED);
+    }
+
+    items = sync_alloc(c->arena, (n + 1) * sizeof(sync_str_t));
+    if (items == NULL) {
+        return SYNC_FAULT;
+    }
+
+    rc = sync_doc_each(c, v, sync_doc_sorted_item, items);
+
+    list = (sync_doc_ref_t) { 0, (uint32_t) n };
+
+    if (rc == SYNC_OK) {
+        qsort(items, n, sizeof(sync_str_t), sync_doc_sorted_order);
+        rc = sync_doc_room(c, n, sizeof(sync_doc_ref_t), &list.off);
+    }
+
+    for (i = 0; rc == SYNC_OK && i < n; i++) {
+        rc = sync_doc_string(c, items[i], &ref);
+
+        if (rc == SYNC_OK) {
+            sync_doc_write(c, list.off, i, &ref, sizeof(ref));
+        }
+    }
+
+    *sync_doc_field(rec, m, sync_doc_ref_t) = list;
+
+    return rc;
+}
+
+
+static sync_rc_t
+sync_doc_sorted_item(sync_doc_compile_t *c, sync_str_t name,
+    const sync_value_t *v, uint32_t i, void *data)
+{
+    sync_rc_t    rc;
+    sync_str_t  *items = data;
+
+    (void) name;
+
+    rc = sync_doc_kind(c, v, SYNC_DOC_STRING);
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    items[i] = sync_value_str(v);
+
+    if (items[i].len == 0 || items[i].len > SYNC_DOC_TEXT) {
+        return sync_doc_refuse(c, "value", "is not a string of 1 to %d bytes",
+                               SYNC_DOC_TEXT);
+    }
+
+    return SYNC_OK;
+}
+
+
+static int
+sync_doc_sorted_order(const void *a, const void *b)
+{
+    return sync_doc_compare(*(const sync_str_t *) a, *(const sync_str_t *) b);
 }
 
 

@@ -274,6 +274,15 @@ static const broken_t  broken[] = {
       "\"jwks/acme.json\",\"audience\":\"a\"},{\"issuer\":"
       "\"https://a.example\",\"jwks\":\"jwks/acme.json\",\"audience\":\"b\"}"
       "]}", "/issuers/1/issuer", "value", "is there twice" },
+    { "{\"revoked\":[\"j\"]}", "/revoked", "type", "should be an object" },
+    { "{\"revoked\":{\"jtis\":[\"j\"]}}", "/revoked/jtis", "unknown-member",
+      "\"jti\"" },
+    { "{\"revoked\":{\"jti\":\"j\"}}", "/revoked/jti", "type",
+      "should be an array" },
+    { "{\"revoked\":{\"jti\":[\"j\",7]}}", "/revoked/jti/1", "type",
+      "should be a string" },
+    { "{\"revoked\":{\"clients\":[\"\"]}}", "/revoked/clients/0", "value",
+      "1 to 1024 bytes" },
     { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":true}]}",
       "/issuers/0/introspect", "not-supported", "by this version" },
 
