@@ -22,7 +22,7 @@ incs    := -I/usr/include/libxml2
 
 PACKAGES := gcc libc6-dev make nginx nginx-dev libjansson-dev libssl-dev \
             libpcre2-dev libhiredis-dev libxml2-dev zlib1g-dev perl \
-            libcryptx-perl libcrypt-jwt-perl \
+            libcryptx-perl libcrypt-jwt-perl libio-socket-ssl-perl \
             libjson-perl libcpanel-json-xs-perl ca-certificates curl \
             nghttp2-client openssl redis-server
 

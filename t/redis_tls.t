@@ -186,6 +186,10 @@ subtest 'names' => sub {
 
     works('a name, verified', $conf);
 
+    (my $plain = $conf) =~ s/resolver_timeout \S+;//;
+    $dns->set('redis.test' => ['127.0.0.1'], delay => 0.1);
+    works('a slow name server, and no resolver_timeout', $plain);
+
     $dns->set('redis.test' => [ '127.0.0.2', '127.0.0.3', '127.0.0.1' ]);
 
     gateway($conf);

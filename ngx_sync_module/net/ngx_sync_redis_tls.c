@@ -6,8 +6,7 @@
 
 
 #include "ngx_sync_redis.h"
-
-#include <openssl/x509v3.h>
+#include "ngx_sync_tls.h"
 
 
 static ngx_int_t ngx_sync_redis_tls_expect(ngx_sync_redis_conn_t *conn,
@@ -41,52 +40,23 @@ ngx_sync_redis_tls_handshake(ngx_sync_redis_conn_t *conn)
 }
 
 
-/* OpenSSL compares name or address while it verifies the chain. */
-
 static ngx_int_t
 ngx_sync_redis_tls_expect(ngx_sync_redis_conn_t *conn, ngx_connection_t *c)
 {
-    u_char              name[256];
-    ngx_str_t          *s;
-    X509_VERIFY_PARAM  *param;
-
-    s = &conn->server->ssl_name;
-
-    if (s->len == 0 || s->len >= sizeof(name)) {
-        return conn->server->no_verify ? NGX_OK : NGX_ERROR;
+    if (conn->server->ssl_name.len == 0 && conn->server->no_verify) {
+        return NGX_OK;
     }
 
-    ngx_cpystrn(name, s->data, s->len + 1);
-
-    param = SSL_get0_param(c->ssl->connection);
-
-    if (X509_VERIFY_PARAM_set1_ip_asc(param, (char *) name) == 1) {
-        return NGX_OK;                   /* RFC 6066, 3: no SNI */
-    }
-
-    ERR_clear_error();
-
-    X509_VERIFY_PARAM_set_hostflags(param,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-
-    if (X509_VERIFY_PARAM_set1_host(param, (char *) name, s->len) != 1
-        || SSL_set_tlsext_host_name(c->ssl->connection, (char *) name) != 1)
-    {
-        ngx_ssl_error(NGX_LOG_ERR, c->log, 0,
-                      "sync store: TLS name of \"%V\" cannot be set",
-                      &conn->server->name);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_sync_tls_expect(c, &conn->server->ssl_name);
 }
 
 
 static void
 ngx_sync_redis_tls_done(ngx_connection_t *c)
 {
-    long                    rc;
+    long                    number;
     u_char                  why[512];
+    const char             *error;
     ngx_sync_redis_conn_t  *conn;
 
     conn = c->data;
@@ -96,13 +66,12 @@ ngx_sync_redis_tls_done(ngx_connection_t *c)
         return;
     }
 
-    rc = SSL_get_verify_result(c->ssl->connection);
+    error = ngx_sync_tls_verify(c, &number);
 
-    if (rc != X509_V_OK && !conn->server->no_verify) {
+    if (error && !conn->server->no_verify) {
         ngx_snprintf(why, sizeof(why), "has a certificate that is not to be "
                      "trusted for \"%V\": (%l: %s)%Z",
-                     &conn->server->ssl_name, rc,
-                     X509_verify_cert_error_string(rc));
+                     &conn->server->ssl_name, number, error);
         why[sizeof(why) - 1] = '\0';
 
         ngx_sync_redis_conn_fail(conn, (char *) why);

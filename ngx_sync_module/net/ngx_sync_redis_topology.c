@@ -8,6 +8,9 @@
 #include "ngx_sync_redis_topology.h"
 
 
+#define NGX_SYNC_REDIS_RESOLVER  30000   /* ms; NGINX' own default */
+
+
 typedef struct {
     ngx_sync_redis_target_t    target;
     ngx_sync_redis_conn_t     *conn;
@@ -94,7 +97,11 @@ ngx_sync_redis_conf_done(ngx_conf_t *cf, ngx_sync_redis_t *redis,
 
     for (i = 0; (topo = ngx_sync_redis_topo_of(redis, i)) != NULL; i++) {
         topo->resolver = resolver;
-        topo->resolver_timeout = resolver_timeout;
+
+        /* merged into servers, not into http itself */
+
+        topo->resolver_timeout = resolver_timeout == NGX_CONF_UNSET_MSEC
+                                 ? NGX_SYNC_REDIS_RESOLVER : resolver_timeout;
     }
 
     return ngx_sync_redis_url_check(cf, &ngx_sync_redis_topo_of(redis, 0)->url,

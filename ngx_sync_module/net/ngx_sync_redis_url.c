@@ -5,6 +5,7 @@
 
 
 #include "ngx_sync_redis_url.h"
+#include "ngx_sync_tls.h"
 
 
 #define NGX_SYNC_REDIS_WAIT_MAX   16     /* replicas that can be waited for */
@@ -871,7 +872,6 @@ static char *
 ngx_sync_redis_url_ssl(ngx_conf_t *cf, ngx_sync_redis_reading_t *rd)
 {
     ngx_ssl_t              *ssl;
-    ngx_pool_cleanup_t     *cln;
     ngx_sync_redis_url_t   *url;
 
     url = &rd->url;
@@ -892,27 +892,10 @@ ngx_sync_redis_url_ssl(ngx_conf_t *cf, ngx_sync_redis_reading_t *rd)
                            "that address can decide what was executed");
     }
 
-    ssl = ngx_pcalloc(cf->pool, sizeof(ngx_ssl_t));
+    ssl = ngx_sync_tls_create(cf);
     if (ssl == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    ssl->log = cf->log;
-
-    if (ngx_ssl_create(ssl, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3, NULL)
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        ngx_ssl_cleanup_ctx(ssl);
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_ssl_cleanup_ctx;
-    cln->data = ssl;
 
     if (rd->cert.len
         && ngx_ssl_certificate(cf, ssl, &rd->cert, &rd->key, NULL) != NGX_OK)
@@ -922,7 +905,7 @@ ngx_sync_redis_url_ssl(ngx_conf_t *cf, ngx_sync_redis_reading_t *rd)
 
     if (rd->ca.len) {
         if (ngx_ssl_trusted_certificate(cf, ssl, &rd->ca,
-                                        NGX_SYNC_REDIS_VERIFY_DEPTH)
+                                        NGX_SYNC_TLS_DEPTH)
             != NGX_OK)
         {
             return "cannot use its \"ca=\"";

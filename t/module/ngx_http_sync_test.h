@@ -6,6 +6,8 @@
  *                              and answers in JSON (ngx_http_sync_test_op.c)
  *   sync_store test:...;       shared memory behind faults, and
  *   sync_test_fault;           what sets them (ngx_http_sync_test_fault.c)
+ *   sync_test_fetch;           fetches what the query says and shows what came
+ *                              (ngx_http_sync_test_fetch.c)
  *   sync_test_crash;           dies by SIGKILL inside a zone's lock
  *                              (ngx_http_sync_test_crash.c)
  *   sync_test_again ...;       steps that have a request sent again
@@ -24,6 +26,7 @@
 #include <ngx_http.h>
 
 #include "sync_crypto.h"
+#include "ngx_http_sync_egress.h"
 #include "ngx_sync_shm.h"
 
 
@@ -41,6 +44,7 @@ typedef struct {
     ngx_uint_t          flight;
     ngx_sync_shm_t     *shm;           /* for the crashes */
     ngx_http_sync_test_again_conf_t  again[2];   /* credentials, session */
+    ngx_sync_fetch_conf_t  *fetch;
 } ngx_http_sync_test_loc_conf_t;
 
 
@@ -52,6 +56,7 @@ ngx_int_t ngx_http_sync_test_op_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_fault_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_crash_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_sync_test_flight_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_sync_test_fetch_handler(ngx_http_request_t *r);
 
 char *ngx_http_sync_test_again(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_sync_test_fault_init(ngx_conf_t *cf);

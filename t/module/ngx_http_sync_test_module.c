@@ -11,6 +11,8 @@ static char *ngx_http_sync_test_crash(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_sync_test_flight(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_sync_test_fetch(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_int_t ngx_http_sync_test_preconfiguration(ngx_conf_t *cf);
 static void *ngx_http_sync_test_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_test_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -50,6 +52,13 @@ static ngx_command_t  ngx_http_sync_test_commands[] = {
     { ngx_string("sync_test_flight"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_sync_test_flight,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("sync_test_fetch"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_sync_test_fetch,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -205,6 +214,31 @@ ngx_http_sync_test_flight(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_sync_test_flight_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* sync_test_fetch [URL]: of the configuration, checked at load */
+
+static char *
+ngx_http_sync_test_fetch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_sync_test_loc_conf_t  *tlcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+
+    tlcf->fetch = ngx_http_sync_fetch_conf(cf);
+    if (tlcf->fetch == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_sync_test_fetch_handler;
+
+    return cf->args->nelts == 2 ? ngx_http_sync_fetch_url(cf, &value[1])
+                                : NGX_CONF_OK;
 }
 
 

@@ -68,7 +68,8 @@ said last.  It answers with a body, with C<[status, headers, body]> or with
     chunked => 1  no_length => 1  length => 5 (a lie)
     raw => BYTES             instead of all that
 
-C<< early => 1 >> as an option calls CODE after the headers, body unread.
+C<< early => 1 >> as an option calls CODE after the headers, body unread;
+C<< https => ... >> makes it a server of TLS, see L<Test::Sync::Https>.
 
 C<ledger(NAME)> is the list of requests seen (in scalar context their number),
 C<lost(NAME)> those that the asking side left unanswered or incomplete.
@@ -568,8 +569,14 @@ sub peer {
 
     my $peer = $self->{peers}{$name} = {
         name => $name, code => $code, opt => \%opt,
-        port => $self->free_port,
+        port => $self->free_port, class => 'Test::Sync::Peer',
     };
+
+    if (my $https = delete $opt{https}) {
+        require Test::Sync::Https;
+        $peer->{class} = 'Test::Sync::Https';
+        $opt{tls} = Test::Sync::Https->prepare($https);
+    }
 
     $self->peer_start($name);
 
@@ -608,7 +615,7 @@ sub peer_start {
         $self->{held} = {};
 
         eval {
-            Test::Sync::Peer->new(
+            $peer->{class}->new(
                 %{ $peer->{opt} }, code => $peer->{code}, listen => $listen,
                 n => scalar $self->ledger($name),
                 ledger => $self->path("$name.ledger"),
@@ -660,10 +667,18 @@ sub ledger {
 }
 
 
+sub connections {
+    my ($self, $name) = @_;
+
+    return scalar grep { $_->{connected} } $self->events($name);
+}
+
+
 sub lost {
     my ($self, $name) = @_;
 
-    my @lost = grep { !defined $_->{method} } $self->events($name);
+    my @lost = grep { !defined $_->{method} && !$_->{connected} }
+               $self->events($name);
 
     return @lost;
 }

@@ -12,17 +12,29 @@ Test::Sync::Dns - a name server that says what a test wants it to
 
     $dns->set('redis.test' => ['127.0.0.2', '127.0.0.1']);
     $dns->set('redis.test' => []);                  # no such name
+    $dns->set('rebind.test' => ['192.0.2.1'], turns => [['127.0.0.1']],
+              ttl => 0);                            # another answer each time;
+                                                    # the last one stays
+    $dns->set('slow.test' => ['127.0.0.1'], delay => 0.5);
+    $dns->set('six.test' => ['::1', '127.0.0.1']);  # AAAA and A
     $dns->silent(1);                                # asked, says nothing
+
+    $dns->asked('redis.test');                      # how often, for A
 
 =cut
 
 use strict;
 use warnings;
 
+use Cpanel::JSON::XS ();
+use File::Temp ();
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
-use Socket qw(inet_aton);
+use Socket qw(AF_INET6 inet_aton inet_pton);
+use Time::HiRes qw(time);
+
+my $json = Cpanel::JSON::XS->new->canonical;
 
 
 sub start {
@@ -33,12 +45,17 @@ sub start {
 
     pipe my $rd, my $wr or die "pipe: $!";
 
-    my $self = bless { port => $sock->sockport, owner => $$ }, $class;
+    my $self = bless {
+        port => $sock->sockport, owner => $$, log => File::Temp->new,
+    }, $class;
+
     my $pid = fork() // die "fork: $!";
 
     if (!$pid) {
         close $wr;
-        serve($sock, $rd, \%names);
+        $self->{sock} = $sock;
+        $self->{names} = { map { $_ => { addrs => $names{$_} } } keys %names };
+        $self->serve($rd);
         POSIX::_exit(0);
     }
 
@@ -54,9 +71,10 @@ sub port { return $_[0]{port} }
 
 
 sub set {
-    my ($self, $name, $addrs) = @_;
+    my ($self, $name, $addrs, %opt) = @_;
 
-    print { $self->{wr} } join(' ', $name, @$addrs) . "\n";
+    print { $self->{wr} } $json->encode({ name => $name, addrs => $addrs,
+                                          %opt }) . "\n";
     select undef, undef, undef, 0.05;
 }
 
@@ -64,52 +82,75 @@ sub set {
 sub silent {
     my ($self, $on) = @_;
 
-    print { $self->{wr} } ($on ? '-' : '+') . "\n";
+    print { $self->{wr} } $json->encode({ silent => $on ? 1 : 0 }) . "\n";
     select undef, undef, undef, 0.05;
+}
+
+
+sub asked {
+    my ($self, $name) = @_;
+
+    open my $fh, '<', $self->{log}->filename or die "dns: $!";
+
+    return scalar grep { $_ eq "$name\n" } <$fh>;
 }
 
 
 # ends when the test does: its end of the pipe is then closed
 
 sub serve {
-    my ($sock, $rd, $names) = @_;
+    my ($self, $rd) = @_;
 
+    my $sock = $self->{sock};
     my $both = IO::Select->new($sock, $rd);
-    my $silent;
+    my ($text, @later) = ('');
 
     while (1) {
-        for my $fh ($both->can_read) {
+        my $wait = @later ? $later[0][0] - time : undef;
+
+        for my $fh ($both->can_read(defined $wait && $wait < 0 ? 0 : $wait)) {
 
             if ($fh == $rd) {
-                my $n = sysread $rd, my $text, 65536;
-                return if !$n;
+                return if !sysread $rd, $text, 65536, length $text;
 
-                for (split /\n/, $text) {
-                    my ($name, @addrs) = split / /;
-
-                    if ($name eq '-' || $name eq '+') {
-                        $silent = $name eq '-';
-                        next;
-                    }
-
-                    $names->{$name} = \@addrs;
-                }
-
+                $self->told($json->decode($1)) while $text =~ s/^(.*)\n//;
                 next;
             }
 
             my $from = recv $sock, my $query, 512, 0;
-            send $sock, answer($query, $names), 0, $from
-                if defined $from && !$silent;
+            next if !defined $from;
+
+            my ($delay, $answer) = $self->answer($query);
+
+            @later = sort { $a->[0] <=> $b->[0] }
+                          @later, [ time + $delay, $answer, $from ]
+                if !$self->{silent};
+        }
+
+        while (@later && $later[0][0] <= time) {
+            my (undef, $answer, $from) = @{ shift @later };
+            send $sock, $answer, 0, $from;
         }
     }
 }
 
 
-# RFC 1035: one question of type A; the answers are not kept for long
+sub told {
+    my ($self, $what) = @_;
+
+    if (defined $what->{silent}) {
+        $self->{silent} = $what->{silent};
+        return;
+    }
+
+    $self->{names}{ delete $what->{name} } = $what;
+}
+
+
+# RFC 1035: one question of type A or AAAA; answers are not kept for long
 
 sub answer {
-    my ($query, $names) = @_;
+    my ($self, $query) = @_;
 
     my ($id) = unpack 'n', $query;
     my ($at, @labels) = (12);
@@ -121,15 +162,28 @@ sub answer {
 
     my $type = unpack 'n', substr $query, $at + 1, 2;
     my $question = substr $query, 12, $at + 5 - 12;
-    my @addrs = @{ $names->{ lc join '.', @labels } || [] };
+    my $name = lc join '.', @labels;
+    my $known = $self->{names}{$name} || {};
+    my @addrs = @{ $known->{addrs} || [] };
     my $none = !@addrs;
 
-    @addrs = () if $type != 1;
+    if ($type == 1) {
+        open my $fh, '>>', $self->{log}->filename or die "dns: $!";
+        syswrite $fh, "$name\n";
 
-    return pack('n6', $id, $none ? 0x8183 : 0x8180, 1, scalar @addrs, 0, 0)
-           . $question
-           . join '', map { pack('nnnNn', 0xc00c, 1, 1, 1, 4) . inet_aton($_) }
-                      @addrs;
+        $known->{addrs} = shift @{ $known->{turns} }
+            if @{ $known->{turns} || [] };
+    }
+
+    my @data = map { $type == 1 && !/:/ ? inet_aton($_)
+                     : $type == 28 && /:/ ? inet_pton(AF_INET6, $_) : () }
+               @addrs;
+
+    return ($known->{delay} || 0,
+            pack('n6', $id, $none ? 0x8183 : 0x8180, 1, scalar @data, 0, 0)
+            . $question
+            . join '', map { pack('nnnNn', 0xc00c, $type, 1,
+                                  $known->{ttl} // 1, length) . $_ } @data);
 }
 
 

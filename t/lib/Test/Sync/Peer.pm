@@ -110,11 +110,18 @@ sub accept_all {
         $s->blocking(0);
         setsockopt($s, IPPROTO_TCP, TCP_NODELAY, 1);
 
-        $self->{conns}{ fileno $s } = {
-            sock => $s, fd => fileno $s, in => '', out => '',
-            id => ++$self->{serial},
-        };
+        $self->adopt($s);
     }
+}
+
+
+sub adopt {
+    my ($self, $s) = @_;
+
+    return $self->{conns}{ fileno $s } = {
+        sock => $s, fd => fileno $s, in => '', out => '',
+        id => ++$self->{serial},
+    };
 }
 
 
@@ -187,6 +194,7 @@ sub parse {
         $req = $c->{req} = {
             method => $method, uri => $uri, version => $version,
             conn => $c->{id}, headers => [], body => '',
+            %{ $c->{facts} || {} },
         };
 
         for (@lines) {
@@ -282,6 +290,7 @@ sub answer {
         return if $c->{closed};
 
         $c->{end} = $end ? ($res->{reset} ? 'reset' : 'close') : 'keep';
+        $c->{rude} = defined $res->{cut} || $res->{hangup} || $res->{reset};
 
         if ($res->{drip}) {
             $self->drip($c, $bytes, $res->{drip}, $res->{piece} || 1);
