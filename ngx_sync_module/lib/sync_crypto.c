@@ -15,6 +15,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -41,7 +42,11 @@ static sync_rc_t sync_random_fill(void *buf, size_t len);
 static void sync_random_forked(void);
 static size_t sync_base64_write(unsigned char *dst, const void *src,
     size_t len, const char *alphabet, unsigned padded);
-static int sync_base64url_digit(unsigned char c);
+static sync_rc_t sync_base64_read(unsigned char *dst, size_t *len,
+    sync_str_t src, unsigned char plus, unsigned char slash);
+static int sync_base64_digit(unsigned char c, unsigned char plus,
+    unsigned char slash);
+static int sync_hex_digit(unsigned char c);
 
 
 static EVP_CIPHER    *sync_aead_cipher;
@@ -153,6 +158,107 @@ sync_hmac(const void *secret, size_t secret_len, const void *data,
     sync_hmac_key(&ctx, secret, secret_len);
     sync_hmac_update(&ctx, data, len);
     sync_hmac_final(&ctx, mac);
+}
+
+
+size_t
+sync_digest_len(sync_digest_e digest)
+{
+    static const size_t  lens[] = {
+        SYNC_SHA256_LEN, SHA512_DIGEST_LENGTH, SHA_DIGEST_LENGTH
+    };
+
+    return lens[digest];
+}
+
+
+sync_rc_t
+sync_mac(sync_digest_e digest, sync_str_t secret, const sync_str_t *pieces,
+    size_t n, unsigned char mac[SYNC_MAC_MAX], size_t *len)
+{
+    int           good;
+    size_t        i;
+    unsigned      bytes;
+    HMAC_CTX     *ctx;
+    sync_hmac_t   hmac;
+
+    *len = sync_digest_len(digest);
+
+    if (digest == SYNC_DIGEST_SHA256) {
+        sync_hmac_key(&hmac, secret.data, secret.len);
+
+        for (i = 0; i < n; i++) {
+            sync_hmac_update(&hmac, pieces[i].data, pieces[i].len);
+        }
+
+        sync_hmac_final(&hmac, mac);
+
+        return SYNC_OK;
+    }
+
+    if (secret.len > INT32_MAX) {
+        return SYNC_FAULT;
+    }
+
+    ctx = HMAC_CTX_new();
+
+    /* of an empty key OpenSSL wants a place all the same */
+
+    good = ctx != NULL
+           && HMAC_Init_ex(ctx, secret.len ? (const void *) secret.data : "",
+                           (int) secret.len,
+                           digest == SYNC_DIGEST_SHA512 ? EVP_sha512()
+                                                        : EVP_sha1(),
+                           NULL);
+
+    for (i = 0; i < n && good; i++) {
+        good = HMAC_Update(ctx, pieces[i].data, pieces[i].len);
+    }
+
+    good = good && HMAC_Final(ctx, mac, &bytes) && bytes == *len;
+
+    HMAC_CTX_free(ctx);
+
+    if (!good) {
+        ERR_clear_error();
+        return SYNC_FAULT;
+    }
+
+    return SYNC_OK;
+}
+
+
+sync_rc_t
+sync_ed25519_verify(const unsigned char key[SYNC_ED25519_KEY_LEN],
+    const unsigned char signature[SYNC_ED25519_SIG_LEN], sync_str_t message)
+{
+    sync_rc_t    rc;
+    EVP_PKEY    *pkey;
+    EVP_MD_CTX  *ctx;
+
+    ctx = EVP_MD_CTX_new();
+    pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key,
+                                       SYNC_ED25519_KEY_LEN);
+
+    if (ctx == NULL || pkey == NULL
+        || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
+    {
+        rc = SYNC_FAULT;
+
+    } else {
+        rc = EVP_DigestVerify(ctx, signature, SYNC_ED25519_SIG_LEN,
+                              message.data, message.len)
+             == 1 ? SYNC_OK : SYNC_NO;
+    }
+
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
+
+    if (rc != SYNC_OK) {
+        ERR_clear_error();
+    }
+
+    return rc;
 }
 
 
@@ -473,7 +579,32 @@ sync_base64_write(unsigned char *dst, const void *src, size_t len,
 
 
 sync_rc_t
+sync_base64_decode(unsigned char *dst, size_t *len, sync_str_t src)
+{
+    unsigned  pad;
+
+    if (src.len % 4) {
+        return SYNC_NO;
+    }
+
+    for (pad = 0; pad < 2 && src.len && src.data[src.len - 1] == '='; pad++) {
+        src.len--;
+    }
+
+    return sync_base64_read(dst, len, src, '+', '/');
+}
+
+
+sync_rc_t
 sync_base64url_decode(unsigned char *dst, size_t *len, sync_str_t src)
+{
+    return sync_base64_read(dst, len, src, '-', '_');
+}
+
+
+static sync_rc_t
+sync_base64_read(unsigned char *dst, size_t *len, sync_str_t src,
+    unsigned char plus, unsigned char slash)
 {
     int             digit;
     size_t          i;
@@ -486,7 +617,7 @@ sync_base64url_decode(unsigned char *dst, size_t *len, sync_str_t src)
     have = 0;
 
     for (i = 0; i < src.len; i++) {
-        digit = sync_base64url_digit(src.data[i]);
+        digit = sync_base64_digit(src.data[i], plus, slash);
 
         if (digit < 0) {
             return SYNC_NO;
@@ -514,21 +645,27 @@ sync_base64url_decode(unsigned char *dst, size_t *len, sync_str_t src)
 }
 
 
+/* What both alphabets share, by a table; the two others by their names. */
+
 static int
-sync_base64url_digit(unsigned char c)
+sync_base64_digit(unsigned char c, unsigned char plus, unsigned char slash)
 {
     static const signed char  digits[128] = {
         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1,
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
         52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
         -1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
-        15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
+        15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, -1,
         -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
         41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1
     };
 
-    return c < 128 ? digits[c] : -1;
+    if (c < 128 && digits[c] >= 0) {
+        return digits[c];
+    }
+
+    return c == plus ? 62 : c == slash ? 63 : -1;
 }
 
 
@@ -546,4 +683,42 @@ sync_hex_encode(unsigned char *dst, const void *src, size_t len)
     }
 
     return 2 * len;
+}
+
+
+sync_rc_t
+sync_hex_decode(unsigned char *dst, sync_str_t src)
+{
+    int     high, low;
+    size_t  i;
+
+    if (src.len % 2) {
+        return SYNC_NO;
+    }
+
+    for (i = 0; i < src.len; i += 2) {
+        high = sync_hex_digit(src.data[i]);
+        low = sync_hex_digit(src.data[i + 1]);
+
+        if (high < 0 || low < 0) {
+            return SYNC_NO;
+        }
+
+        *dst++ = (unsigned char) (high << 4 | low);
+    }
+
+    return SYNC_OK;
+}
+
+
+static int
+sync_hex_digit(unsigned char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

@@ -54,6 +54,39 @@ void sync_hmac(const void *secret, size_t secret_len, const void *data,
 
 
 /*
+ * HMAC of a message in pieces, by one of several digests.  mac has room for
+ * SYNC_MAC_MAX; OK and *len, or FAULT.
+ */
+
+typedef enum {
+    SYNC_DIGEST_SHA256 = 0,
+    SYNC_DIGEST_SHA512,
+    SYNC_DIGEST_SHA1
+} sync_digest_e;
+
+#define SYNC_MAC_MAX  64
+
+sync_rc_t sync_mac(sync_digest_e digest, sync_str_t secret,
+    const sync_str_t *pieces, size_t n, unsigned char mac[SYNC_MAC_MAX],
+    size_t *len);
+
+/* Bytes of a digest, and so of its HMAC. */
+size_t sync_digest_len(sync_digest_e digest);
+
+
+/*
+ * Ed25519, RFC 8032.  OK: signed by the owner of the key; NO; FAULT: memory or
+ * library, nobody knows.
+ */
+
+#define SYNC_ED25519_KEY_LEN  32
+#define SYNC_ED25519_SIG_LEN  64
+
+sync_rc_t sync_ed25519_verify(const unsigned char key[SYNC_ED25519_KEY_LEN],
+    const unsigned char signature[SYNC_ED25519_SIG_LEN], sync_str_t message);
+
+
+/*
  * HKDF-SHA-256, RFC 5869, extract and expand.  An empty salt is allowed.
  * NO: len is over 255 * 32 (nothing is written).
  */
@@ -101,10 +134,18 @@ int sync_secret_eq(sync_str_t a, sync_str_t b);
  */
 
 #define sync_base64_room(len)          (((len) + 2) / 3 * 4)
+#define sync_base64_bytes(len)         ((len) / 4 * 3)
 #define sync_base64url_bytes(len)      ((len) / 4 * 3 + 2)
 
 /* Section 4, padded: for Authorization: Basic. */
 size_t sync_base64_encode(unsigned char *dst, const void *src, size_t len);
+
+/*
+ * Strict: padded to a multiple of four, no white space, no other character,
+ * unused bits zero.  dst has room for sync_base64_bytes(src.len); OK and *len,
+ * or NO.
+ */
+sync_rc_t sync_base64_decode(unsigned char *dst, size_t *len, sync_str_t src);
 
 /* Section 5, not padded, as RFC 7515 has it. */
 size_t sync_base64url_encode(unsigned char *dst, const void *src, size_t len);
@@ -118,6 +159,9 @@ sync_rc_t sync_base64url_decode(unsigned char *dst, size_t *len,
 
 /* Lower case; room for 2 * len. */
 size_t sync_hex_encode(unsigned char *dst, const void *src, size_t len);
+
+/* Either case; dst has room for src.len / 2.  OK or NO. */
+sync_rc_t sync_hex_decode(unsigned char *dst, sync_str_t src);
 
 
 #endif /* SYNC_CRYPTO_H_INCLUDED_ */
