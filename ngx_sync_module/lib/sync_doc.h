@@ -25,6 +25,7 @@
 #define SYNC_DOC_AUDIENCES  16           /* of an issuer, at most */
 #define SYNC_DOC_REVOKED  4096           /* tokens, or clients, at most */
 #define SYNC_DOC_NAMES    64             /* that are lists, at most */
+#define SYNC_DOC_SECRETS  16             /* of signatures of one kind */
 
 
 /* Canonical entities and what is done to them. */
@@ -153,6 +154,9 @@ uint32_t sync_doc_weight(const sync_doc_t *doc);
 /* Retention of idempotency records in milliseconds; 0: not said. */
 uint64_t sync_doc_retention(const sync_doc_t *doc);
 
+/* The same of keys of webhooks. */
+uint64_t sync_doc_webhooks(const sync_doc_t *doc);
+
 /* Hosts that the tenant is matched by, lower case, no port. */
 sync_doc_list_t sync_doc_hosts(const sync_doc_t *doc);
 
@@ -200,6 +204,9 @@ typedef struct {
     uint32_t         plan;               /* index of a plan, or SYNC_DOC_NONE */
     sync_doc_list_t  api_keys;           /* names of secrets: "partner-new" for
                                             "secret:partner-new" */
+    uint32_t         signature;          /* sync_signature_e */
+    sync_doc_list_t  secrets;            /* names of its secrets; none: the
+                                            platform has it */
     uint8_t          operations[SYNC_ENTITIES];
                                          /* bits of sync_op_bit(); 0: none */
 } sync_doc_client_t;
@@ -265,6 +272,8 @@ typedef struct {
     sync_format_e      format;
     sync_doc_list_t    media_types;      /* lower case; none: the format's */
     sync_doc_list_t    lists;            /* names that are always lists */
+    sync_str_t         key_header;       /* of the idempotency key, lower */
+    sync_str_t         key_path;         /* case; or a JSONPath; or empty */
     sync_str_t         maps[SYNC_ENTITIES];  /* library paths, or empty: its
                                                 words are canonical */
     sync_str_t         schemas[SYNC_ENTITIES];   /* library paths, or empty */

@@ -38,6 +38,7 @@ struct sync_doc_s {
     uint32_t        size;
     uint32_t        ids_prefixed;
     uint64_t        retention;           /* ms */
+    uint64_t        webhooks;            /* ms; 0: not said */
     uint32_t        weight;              /* 0: not said */
     uint32_t        unused;
 
@@ -84,6 +85,9 @@ typedef struct {
     uint32_t        source;
     uint32_t        plan;
     sync_doc_ref_t  api_keys;
+    sync_doc_ref_t  secrets;             /* of its signature */
+    uint32_t        signature;           /* sync_signature_e */
+    uint32_t        unused;
     uint8_t         operations[SYNC_ENTITIES];
 } sync_doc_client_rec_t;
 
@@ -100,6 +104,8 @@ typedef struct {
     uint32_t        unused;
     sync_doc_ref_t  media_types;
     sync_doc_ref_t  lists;
+    sync_doc_ref_t  key_header;          /* one of them, or none */
+    sync_doc_ref_t  key_path;
     sync_doc_ref_t  maps[SYNC_ENTITIES];
     sync_doc_ref_t  schemas[SYNC_ENTITIES];
 } sync_doc_source_rec_t;

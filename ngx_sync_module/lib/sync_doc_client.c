@@ -212,7 +212,8 @@ static const sync_doc_member_t  sync_doc_source_table[] = {
 
     { "schema", SYNC_DOC_ANY, 0, sync_doc_set_source_schema, 0, NULL },
 
-    sync_doc_later("key"),
+    { "key", SYNC_DOC_STRING, 0, sync_doc_set_key, 0, NULL },
+
     sync_doc_later("split"),
     sync_doc_later("max"),
     sync_doc_later("ack"),
@@ -230,8 +231,10 @@ static const sync_doc_member_t  sync_doc_client_table[] = {
     { "api_keys", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
       offsetof(sync_doc_client_rec_t, api_keys), &sync_doc_secret_list },
 
-    sync_doc_later("signature"),
-    sync_doc_later("secrets"),
+    { "signature", SYNC_DOC_STRING, 0, sync_doc_set_signature, 0, NULL },
+
+    { "secrets", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      offsetof(sync_doc_client_rec_t, secrets), &sync_doc_secret_list },
 
     sync_doc_last
 };
@@ -765,6 +768,11 @@ sync_doc_set_clients(sync_doc_compile_t *c, const sync_value_t *v,
         rc = sync_doc_each(c, v, sync_doc_client_item, fill);
     }
 
+    if (rc == SYNC_OK) {
+        rc = sync_doc_check_secrets(c, &fill->rec,
+                                    sizeof(sync_doc_client_fill_t), n);
+    }
+
     if (rc != SYNC_OK) {
         return rc;
     }
@@ -808,6 +816,11 @@ sync_doc_client_item(sync_doc_compile_t *c, sync_str_t name,
 
     if (rc == SYNC_OK) {
         rc = sync_doc_walk(c, v, sync_doc_client_table, &fill->rec);
+    }
+
+    if (rc == SYNC_OK && fill->rec.secrets.n && fill->rec.signature == 0) {
+        return sync_doc_refuse_at(c, "secrets", "value", "go with \"signature"
+                                  "\", which says how they sign");
     }
 
     return rc;

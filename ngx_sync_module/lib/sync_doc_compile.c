@@ -88,7 +88,8 @@ static const sync_doc_member_t  sync_doc_retention_table[] = {
     { "idempotency", SYNC_DOC_STRING, 0, sync_doc_set_duration,
       offsetof(sync_doc_t, retention), NULL },
 
-    sync_doc_later("webhooks"),
+    { "webhooks", SYNC_DOC_STRING, 0, sync_doc_set_webhooks,
+      offsetof(sync_doc_t, webhooks), NULL },
 
     sync_doc_last
 };

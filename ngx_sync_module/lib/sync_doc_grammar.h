@@ -277,6 +277,17 @@ sync_rc_t sync_doc_entity_path(sync_doc_compile_t *c, sync_str_t name,
 sync_rc_t sync_doc_set_source_schema(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 
+/* In sync_doc_webhook.c. */
+sync_rc_t sync_doc_set_signature(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+sync_rc_t sync_doc_set_key(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+sync_rc_t sync_doc_set_webhooks(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+/* The secrets of n clients together, which stand size bytes apart. */
+sync_rc_t sync_doc_check_secrets(sync_doc_compile_t *c,
+    const sync_doc_client_rec_t *clients, size_t size, uint32_t n);
+
 /* Room for n sources, the first written: canonical. */
 sync_rc_t sync_doc_canonical(sync_doc_compile_t *c, uint32_t n,
     sync_doc_ref_t *sources);

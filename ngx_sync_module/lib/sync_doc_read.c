@@ -126,6 +126,13 @@ sync_doc_retention(const sync_doc_t *doc)
 }
 
 
+uint64_t
+sync_doc_webhooks(const sync_doc_t *doc)
+{
+    return doc->webhooks;
+}
+
+
 sync_doc_list_t
 sync_doc_hosts(const sync_doc_t *doc)
 {
@@ -270,6 +277,8 @@ sync_doc_client_at(const sync_doc_t *doc, uint32_t i,
     client->source = rec->source;
     client->plan = rec->plan;
     client->api_keys = sync_doc_list(rec->api_keys);
+    client->signature = rec->signature;
+    client->secrets = sync_doc_list(rec->secrets);
 
     memcpy(client->operations, rec->operations, sizeof(rec->operations));
 
@@ -427,6 +436,8 @@ sync_doc_source_at(const sync_doc_t *doc, uint32_t i,
     source->format = (sync_format_e) rec->format;
     source->media_types = sync_doc_list(rec->media_types);
     source->lists = sync_doc_list(rec->lists);
+    source->key_header = sync_doc_view(doc, rec->key_header);
+    source->key_path = sync_doc_view(doc, rec->key_path);
 
     for (k = 0; k < SYNC_ENTITIES; k++) {
         source->maps[k] = sync_doc_view(doc, rec->maps[k]);

@@ -6,6 +6,7 @@
 
 
 #include "doc.h"
+#include "sync_signature.h"
 #include "sync_template.h"
 #include "sync_zone.h"
 
@@ -32,6 +33,7 @@ static void test_extends(void);
 static void test_text(void);
 static void test_open(void);
 static void test_many(void);
+static void test_webhooks(void);
 static void test_docs(void);
 
 
@@ -71,6 +73,7 @@ main(void)
     test_text();
     test_open();
     test_many();
+    test_webhooks();
     test_docs();
 
     sync_arena_destroy(arena);
@@ -762,6 +765,57 @@ test_many(void)
 
 
 /* Every document of docs/tenants.md is taken. */
+
+static void
+test_webhooks(void)
+{
+    sync_str_t          block;
+    sync_error_t        err;
+    const sync_doc_t   *doc;
+    sync_doc_client_t   client;
+    sync_doc_source_t   source;
+
+    if (!ok(load("{\"tenant\":\"acme\",\"id\":\"t_1\",\"sources\":{"
+                 "\"shopify\":{\"key\":\"header:X-Shopify-Webhook-Id\","
+                 "\"maps\":{}},"
+                 "\"crm\":{\"key\":\"$[0].eventId\",\"maps\":{}}},"
+                 "\"clients\":{"
+                 "\"shop\":{\"signature\":\"shopify\",\"secrets\":["
+                 "\"secret:new\",\"secret:old\"],\"source\":\"shopify\"},"
+                 "\"hub\":{\"signature\":\"hubspot\",\"source\":\"crm\"}},"
+                 "\"retention\":{\"webhooks\":\"96h\"}}", &block, &err)
+            == SYNC_OK, "a document with webhooks"))
+    {
+        diag("%.*s: %s", (int) err.pointer.len, err.pointer.data, err.text);
+        return;
+    }
+
+    doc = sync_doc_open(block);
+
+    is_int(sync_doc_webhooks(doc), INT64_C(96) * 3600 * 1000,
+           "how long their keys are kept");
+    is_int(sync_doc_retention(doc), 0, "and nothing is said of others");
+
+    ok(sync_doc_client(doc, str("shop"), &client) == SYNC_OK, "the shop");
+    is_int(client.signature, SYNC_SIGNATURE_SHOPIFY, "its signature");
+    is_int(client.secrets.n, 2, "its secrets");
+    is_str(sync_doc_item(doc, client.secrets, 1), "old", "the second");
+
+    ok(sync_doc_source_at(doc, client.source, &source) == SYNC_OK,
+       "its source");
+    is_str(source.key_header, "x-shopify-webhook-id", "a key by a header");
+    is_str(source.key_path, "", "and by no path");
+
+    ok(sync_doc_client(doc, str("hub"), &client) == SYNC_OK, "the other");
+    is_int(client.signature, SYNC_SIGNATURE_HUBSPOT, "its signature");
+    is_int(client.secrets.n, 0, "its secret is the platform's");
+
+    ok(sync_doc_source_at(doc, client.source, &source) == SYNC_OK,
+       "its source");
+    is_str(source.key_header, "", "a key by no header");
+    is_str(source.key_path, "$[0].eventId", "and by a path");
+}
+
 
 static void
 test_docs(void)

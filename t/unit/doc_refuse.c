@@ -120,21 +120,13 @@ static const broken_t  later[] = {
     { "{}", "/issuers/0/jwks", NULL, "fetching a key set" },
     { "{\"issuers\":[{\"issuer\":\"https://acme.okta.example\",\"jwks\":"
       "\"jwks/acme.json\",\"audience\":[\"https://sync.example\"],"
-      "\"client_claim\":\"azp\"}]}", "/sources/shopify/key", NULL,
-      "\"key\"" },
-    { "{\"sources\":{\"shopify\":{\"key\":null}}}",
+      "\"client_claim\":\"azp\"}]}",
       "/sources/sf-outbound/split", NULL, "\"split\"" },
     { "{\"sources\":{\"sf-outbound\":{\"split\":null}}}",
       "/sources/sf-outbound/max", NULL, "\"max\"" },
     { "{\"sources\":{\"sf-outbound\":{\"max\":null}}}",
-      "/sources/sf-outbound/key", NULL, "\"key\"" },
-    { "{\"sources\":{\"sf-outbound\":{\"key\":null}}}",
       "/sources/sf-outbound/ack", NULL, "\"ack\"" },
     { "{\"sources\":{\"sf-outbound\":{\"ack\":null}}}",
-      "/clients/shop/signature", NULL, "\"signature\"" },
-    { "{\"clients\":{\"shop\":{\"signature\":null}}}",
-      "/clients/shop/secrets", NULL, "\"secrets\"" },
-    { "{\"clients\":{\"shop\":{\"secrets\":null}}}",
       "/connectors/s4/url", NULL, "\"url\"" },
     { "{\"connectors\":{\"s4\":{\"url\":null,\"upstream\":\"s4_odata\"}}}",
       "/connectors/s4/session", NULL, "\"session\"" },
@@ -150,9 +142,6 @@ static const broken_t  later[] = {
     { "{\"connectors\":{\"netsuite\":{\"url\":null,\"upstream\":\"netsuite\""
       "}}}", "/connectors/netsuite/credentials/private_key_jwt", NULL,
       "\"private_key_jwt\"" },
-    { "{\"connectors\":{\"netsuite\":{\"credentials\":null},"
-      "\"ecc\":{\"upstream\":\"ecc\"}}}",
-      "/retention/webhooks", NULL, "\"webhooks\"" },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -319,6 +308,43 @@ static const broken_t  broken[] = {
       "source \"salesforce\" has no map for this entity" },
     { "{\"clients\":{\"partner\":{\"api_keys\":\"secret:a\"}}}",
       "/clients/partner/api_keys", "type", "should be an array" },
+    { "{\"clients\":{\"partner\":{\"secrets\":[\"secret:a\"]}}}",
+      "/clients/partner/secrets", "value", "go with \"signature\"" },
+    { "{\"clients\":{\"partner\":{\"signature\":\"shopyfi\"}}}",
+      "/clients/partner/signature", "value", "did you mean \"shopify\"?" },
+    { "{\"clients\":{\"partner\":{\"signature\":\"none\"}}}",
+      "/clients/partner/signature", "value", "known are standard, stripe" },
+    { "{\"clients\":{\"a\":{\"signature\":\"github\",\"secrets\":["
+      "\"secret:1\",\"secret:2\",\"secret:3\",\"secret:4\",\"secret:5\","
+      "\"secret:6\",\"secret:7\",\"secret:8\"]},\"b\":{\"signature\":"
+      "\"github\",\"secrets\":[\"secret:1\",\"secret:2\",\"secret:3\","
+      "\"secret:4\",\"secret:5\",\"secret:6\",\"secret:7\",\"secret:8\","
+      "\"secret:9\"]}}}", "/clients", "value", "more than 16 secrets" },
+    { "{\"clients\":{\"a\":{\"signature\":\"github\",\"secrets\":["
+      "\"secret:1\",\"secret:2\",\"secret:3\",\"secret:4\",\"secret:5\","
+      "\"secret:6\",\"secret:7\",\"secret:8\"]},\"b\":{\"signature\":"
+      "\"shopify\",\"secrets\":[\"secret:1\",\"secret:2\",\"secret:3\","
+      "\"secret:4\",\"secret:5\",\"secret:6\",\"secret:7\",\"secret:8\","
+      "\"secret:9\"]}}}", "", NULL, NULL },
+
+    /* keys of webhooks */
+    { "{\"sources\":{\"salesforce\":{\"key\":\"X-Id\"}}}",
+      "/sources/salesforce/key", "value", "is \"header:NAME\" or a JSONPath" },
+    { "{\"sources\":{\"salesforce\":{\"key\":\"header:\"}}}",
+      "/sources/salesforce/key", "value", "" },
+    { "{\"sources\":{\"salesforce\":{\"key\":\"header:X Id\"}}}",
+      "/sources/salesforce/key", "value", "" },
+    { "{\"sources\":{\"salesforce\":{\"key\":\"header:Cookie\"}}}",
+      "/sources/salesforce/key", "value", "is a secret" },
+    { "{\"sources\":{\"salesforce\":{\"key\":\"$\"}}}",
+      "/sources/salesforce/key", "value", "not a path to one value" },
+    { "{\"sources\":{\"salesforce\":{\"key\":\"$[*].id\"}}}",
+      "/sources/salesforce/key", "value", "not a path to one value" },
+    { "{\"sources\":{\"salesforce\":{\"key\":\"$.\"}}}",
+      "/sources/salesforce/key", "value", "at byte" },
+    { "{\"retention\":{\"webhooks\":\"74h\"}}", "/retention/webhooks",
+      "value", "is at least 75h" },
+    { "{\"retention\":{\"webhooks\":\"75h\"}}", "", NULL, NULL },
 
     /* plans */
     { "{\"plans\":{\"gold\":{}}}", "", NULL, NULL },
@@ -746,7 +772,8 @@ test_whole(void)
         is_str(err.pointer, b->pointer, "points at \"%s\"", b->pointer);
     }
 
-    text = merged(text, "{\"retention\":{\"webhooks\":null}}");
+    text = merged(text, "{\"connectors\":{\"netsuite\":{"
+                  "\"credentials\":null},\"ecc\":{\"upstream\":\"ecc\"}}}");
 
     if (!ok(load(text, &block, &err) == SYNC_OK,
             "and what is left is taken"))
