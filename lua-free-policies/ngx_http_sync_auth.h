@@ -3,7 +3,8 @@
  * What the files of sync_auth share: the steps (ngx_http_sync_auth_module.c),
  * its configuration (.._conf.c), sync_issuer (.._issuer.c), tokens
  * (.._token.c), who vouches for them (.._trust.c), the tokens that were
- * verified before (.._cache.c) and API keys (.._key.c).
+ * verified before (.._cache.c), API keys (.._key.c) and signatures
+ * (.._signature.c).
  */
 
 
@@ -13,12 +14,14 @@
 
 #include "ngx_http_sync.h"
 #include "ngx_http_sync_registry.h"
+#include "ngx_http_sync_auth_signature.h"
 #include "sync_jose.h"
 
 
 #define NGX_HTTP_SYNC_AUTH_TOKEN     0x01
 #define NGX_HTTP_SYNC_AUTH_API_KEY   0x02
 #define NGX_HTTP_SYNC_AUTH_OPTIONAL  0x04
+#define NGX_HTTP_SYNC_AUTH_SIGNATURE 0x08
 
 #define NGX_HTTP_SYNC_AUTH_AUDIENCES 16  /* of one issuer, at most */
 #define NGX_HTTP_SYNC_AUTH_LEEWAY    30  /* seconds between two clocks */
@@ -50,6 +53,7 @@ typedef struct {
     ngx_uint_t                   proofs;     /* bits; 0: off */
     ngx_str_t                    header;     /* of the API key, lower case */
     ngx_uint_t                   at_jwt;     /* typ=at+jwt */
+    ngx_http_sync_signature_conf_t  *signature;  /* NULL: none */
 } ngx_http_sync_auth_loc_conf_t;
 
 

@@ -137,13 +137,21 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (alcf->signature && alcf->signature->secrets.nelts == 0) {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth signature needs sync_tenant, "
+                             "whose document has the secrets, or \"secret=\"");
+        return NGX_ERROR;
+    }
+
     if (alcf->proofs & NGX_HTTP_SYNC_AUTH_API_KEY) {
         ngx_http_sync_refuse(cf, ctx, "sync_auth api_key needs sync_tenant: "
                              "the keys stand in the tenant's document");
         return NGX_ERROR;
     }
 
-    if (amcf->issuers.nelts == 0) {
+    if ((alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN)
+        && amcf->issuers.nelts == 0)
+    {
         ngx_http_sync_refuse(cf, ctx, "sync_auth token needs sync_tenant or "
                              "sync_issuer: nobody could have issued a token");
         return NGX_ERROR;
@@ -153,13 +161,17 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 }
 
 
-/* sync_auth off | [token] [api_key[=HEADER]] [optional] [typ=at+jwt] */
+/*
+ * sync_auth off | [token] [api_key[=HEADER]] [optional] [typ=at+jwt]
+ *           [signature=PROFILE ...]
+ */
 
 char *
 ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_sync_auth_loc_conf_t  *alcf = conf;
 
+    ngx_int_t    rc;
     ngx_str_t   *value, name;
     ngx_uint_t   i, bit;
 
@@ -206,21 +218,33 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         } else if (ngx_strcmp(value[i].data, "off") == 0) {
             return "has \"off\" beside a proof";
 
-        } else if (ngx_strcmp(value[i].data, "certificate") == 0
-                   || ngx_strncmp(value[i].data, "signature", 9) == 0)
-        {
+        } else if (ngx_strcmp(value[i].data, "certificate") == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"sync_auth %V\" is not supported by this "
-                               "version, \"token\" and \"api_key\" are",
-                               &value[i]);
+                               "version, \"token\", \"api_key\" and "
+                               "\"signature=\" are", &value[i]);
             return NGX_CONF_ERROR;
+
+        } else {
+            rc = ngx_http_sync_signature_param(cf, &alcf->signature,
+                                               &value[i]);
+
+            if (rc == NGX_ERROR) {
+                return NGX_CONF_ERROR;
+            }
+
+            if (rc == NGX_OK) {
+                alcf->proofs |= NGX_HTTP_SYNC_AUTH_SIGNATURE;
+                continue;
+            }
         }
 
         if (bit == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid \"%V\" of \"sync_auth\", known are "
                                "off, token, api_key, api_key=HEADER, "
-                               "optional, typ=at+jwt", &value[i]);
+                               "signature=PROFILE, optional, typ=at+jwt",
+                               &value[i]);
             return NGX_CONF_ERROR;
         }
 
@@ -234,14 +258,19 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (!(alcf->proofs & (NGX_HTTP_SYNC_AUTH_TOKEN
-                          |NGX_HTTP_SYNC_AUTH_API_KEY)))
+                          |NGX_HTTP_SYNC_AUTH_API_KEY
+                          |NGX_HTTP_SYNC_AUTH_SIGNATURE)))
     {
-        return "needs \"token\" or \"api_key\": by themselves \"optional\" "
-               "and \"typ\" prove nothing";
+        return "needs \"token\", \"api_key\" or \"signature=\": by "
+               "themselves \"optional\" and \"typ\" prove nothing";
     }
 
     if (alcf->at_jwt && !(alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN)) {
         return "has \"typ\" without \"token\"";
+    }
+
+    if (alcf->signature) {
+        return ngx_http_sync_signature_complete(alcf->signature);
     }
 
     return NGX_CONF_OK;

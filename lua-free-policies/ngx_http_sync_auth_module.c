@@ -20,6 +20,7 @@ static ngx_int_t ngx_http_sync_auth_missing(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_admit(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_auth_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
@@ -124,7 +125,7 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_int_t                       rc;
     ngx_str_t                       token;
-    ngx_uint_t                      lines;
+    ngx_uint_t                      lines, given;
     ngx_table_elt_t                *key;
     ngx_http_sync_auth_loc_conf_t  *alcf;
 
@@ -136,12 +137,20 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     key = NULL;
     ngx_str_null(&token);
 
+    given = alcf->signature != NULL
+            && ngx_http_sync_signature_given(r, alcf->signature);
+
     if (alcf->proofs & NGX_HTTP_SYNC_AUTH_API_KEY) {
 
         key = ngx_http_sync_header_in(r, &alcf->header, &lines);
 
         if (key != NULL && lines != 1) {
             return ngx_http_sync_auth_malformed(r, ctx, "two API keys");
+        }
+
+        if (key != NULL && given) {
+            return ngx_http_sync_auth_malformed(r, ctx, "a signature and an "
+                                                "API key");
         }
     }
 
@@ -158,6 +167,11 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                                 "a token and an API key");
         }
 
+        if (rc == NGX_OK && given) {
+            return ngx_http_sync_auth_malformed(r, ctx,
+                                                "a token and a signature");
+        }
+
         if (rc == NGX_OK) {
             return ngx_http_sync_auth_token(r, ctx, &token);
         }
@@ -165,6 +179,10 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     if (key != NULL) {
         return ngx_http_sync_auth_api_key(r, ctx, &key->value);
+    }
+
+    if (given || alcf->proofs == NGX_HTTP_SYNC_AUTH_SIGNATURE) {
+        return ngx_http_sync_auth_signature(r, ctx, alcf->signature);
     }
 
     if (alcf->proofs & NGX_HTTP_SYNC_AUTH_OPTIONAL) {
@@ -301,13 +319,19 @@ ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         ngx_null_string,
         ngx_string("Bearer realm=\"sync\""),
         ngx_string("ApiKey realm=\"sync\""),
-        ngx_string("Bearer realm=\"sync\", ApiKey realm=\"sync\"")
+        ngx_string("Bearer realm=\"sync\", ApiKey realm=\"sync\""),
+        ngx_string("Signature realm=\"sync\""),
+        ngx_string("Bearer realm=\"sync\", Signature realm=\"sync\""),
+        ngx_string("ApiKey realm=\"sync\", Signature realm=\"sync\""),
+        ngx_string("Bearer realm=\"sync\", ApiKey realm=\"sync\", "
+                   "Signature realm=\"sync\"")
     };
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
 
-    challenge = &challenges[alcf->proofs & (NGX_HTTP_SYNC_AUTH_TOKEN
-                                            |NGX_HTTP_SYNC_AUTH_API_KEY)];
+    challenge = &challenges[(alcf->proofs & (NGX_HTTP_SYNC_AUTH_TOKEN
+                                             |NGX_HTTP_SYNC_AUTH_API_KEY))
+                            + (alcf->signature ? 4 : 0)];
 
     if (ngx_http_sync_challenge(r, challenge) != NGX_OK) {
         return NGX_ERROR;
@@ -316,7 +340,12 @@ ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED,
                                  "unauthenticated", "A proof is needed",
                                  NGX_HTTP_SYNC_TECHNICAL,
-                                 "this request needs a token or an API key");
+                                 "this request needs a proof of who sends "
+                                 "it: %s",
+                                 alcf->signature ? "a token, an API key or a "
+                                                   "signature, as this place "
+                                                   "takes them"
+                                                 : "a token or an API key");
 }
 
 
@@ -348,6 +377,10 @@ ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (pr->platform && ngx_http_sync_signature_admit(ctx) != NGX_OK) {
+        return ngx_http_sync_auth_unknown(ctx);
+    }
+
     if (!(pr->tenant.len == tenant->id.len
           && ngx_memcmp(pr->tenant.data, tenant->id.data, tenant->id.len)
              == 0)
@@ -365,12 +398,7 @@ ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     if (pr->index == SYNC_DOC_NONE) {
-        return ngx_http_sync_problem(ctx, NGX_HTTP_FORBIDDEN,
-                                     "unknown-client",
-                                     "The client is not known here",
-                                     NGX_HTTP_SYNC_TECHNICAL,
-                                     "the tenant's document does not name "
-                                     "this client");
+        return ngx_http_sync_auth_unknown(ctx);
     }
 
     client.len = pr->client.len;
@@ -400,6 +428,17 @@ ngx_http_sync_admit(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx)
+{
+    return ngx_http_sync_problem(ctx, NGX_HTTP_FORBIDDEN, "unknown-client",
+                                 "The client is not known here",
+                                 NGX_HTTP_SYNC_TECHNICAL,
+                                 "the tenant's document does not name this "
+                                 "client");
 }
 
 

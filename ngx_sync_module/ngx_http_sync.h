@@ -176,7 +176,8 @@ typedef struct {
 typedef enum {
     NGX_HTTP_SYNC_PROOF_NONE = 0,
     NGX_HTTP_SYNC_PROOF_TOKEN,
-    NGX_HTTP_SYNC_PROOF_API_KEY
+    NGX_HTTP_SYNC_PROOF_API_KEY,
+    NGX_HTTP_SYNC_PROOF_SIGNATURE        /* of the body */
 } ngx_http_sync_proof_e;
 
 typedef struct {
@@ -189,8 +190,11 @@ typedef struct {
     ngx_str_t                plan;       /* that the proof names; empty: the
                                             client's own counts */
     ngx_str_t                claims;     /* JSON text of the token's claims */
+    ngx_str_t                profile;    /* of a signature: "shopify" */
     uint32_t                 index;      /* of the client in the document, or
                                             SYNC_DOC_NONE */
+    unsigned                 platform:1; /* signed by a secret of nginx.conf:
+                                            for whom, the tenant says */
 } ngx_http_sync_principal_t;
 
 
@@ -201,7 +205,9 @@ typedef struct {
     sync_op_e                operation;  /* SYNC_OPS: none */
     ngx_str_t                id;         /* object id, unescaped */
 
-    ngx_str_t                body;       /* as it came, contiguous */
+    ngx_str_t                body;       /* contiguous; decoded, where it came
+                                            compressed */
+    ngx_str_t                raw;        /* the same as it came */
     ngx_str_t                media_type; /* lower case, no parameters */
     sync_json_t              source;     /* its tape; text.data NULL: not
                                             parsed or not JSON */
@@ -421,9 +427,9 @@ void ngx_http_sync_wake(ngx_http_sync_ctx_t *ctx);
 void ngx_http_sync_op_init(ngx_http_sync_ctx_t *ctx, ngx_sync_op_t *op);
 
 /*
- * The request's body, contiguous, in ctx->payload.body, once.  PRECONTENT
- * only.  NGX_OK, NGX_AGAIN (suspended; return it), a status (413, 503).
- * Charged to sync_buffers.
+ * The request's body, contiguous, in ctx->payload.body, once.  In ACCESS and
+ * PRECONTENT.  NGX_OK, NGX_AGAIN (suspended; return it: the step is entered
+ * again), a status (413, 503).  Charged to sync_buffers.
  */
 ngx_int_t ngx_http_sync_read_body(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);

@@ -174,6 +174,7 @@ ngx_http_sync_gather(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     if (cl->next == NULL && ngx_buf_in_memory(cl->buf)) {
         body->data = cl->buf->pos;
         body->len = size;
+        ctx->payload.raw = *body;
         return NGX_OK;
     }
 
@@ -184,6 +185,7 @@ ngx_http_sync_gather(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     body->data = p;
     body->len = size;
+    ctx->payload.raw = *body;
 
     for ( /* void */ ; cl; cl = cl->next) {
         b = cl->buf;

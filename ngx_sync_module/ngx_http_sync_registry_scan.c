@@ -687,6 +687,13 @@ ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
                                                            k),
                                              told);
         }
+
+        for (k = 0; k < client.secrets.n; k++) {
+            told = ngx_http_sync_scan_secret(reg, cycle, doc,
+                                             sync_doc_item(doc,
+                                                           client.secrets, k),
+                                             told);
+        }
     }
 
     for (i = 0; i < sync_doc_connectors(doc); i++) {
