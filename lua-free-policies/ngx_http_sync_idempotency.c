@@ -11,11 +11,12 @@
 
 #include "ngx_http_sync_idempotency.h"
 #include "ngx_http_sync_claim.h"
-#include "sync_print.h"
 
 
 #define NGX_HTTP_SYNC_LEASE_MARGIN          15000
 #define NGX_HTTP_SYNC_RETENTION             (24 * 3600 * 1000)
+#define NGX_HTTP_SYNC_RETENTION_WEBHOOK     (96 * 3600 * 1000)
+#define NGX_HTTP_SYNC_WEBHOOK_RETRY         30       /* seconds */
 #define NGX_HTTP_SYNC_WAITERS               256      /* per worker */
 #define NGX_HTTP_SYNC_POLL                  50       /* ms */
 
@@ -60,14 +61,6 @@ static void ngx_http_sync_note_handler(ngx_sync_op_t *op);
 static ngx_int_t ngx_http_sync_idem_place(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idempotency_main_conf_t *imcf,
     ngx_http_sync_idem_slot_t *slot);
-static ngx_int_t ngx_http_sync_idem_key(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf);
-static ngx_int_t ngx_http_sync_idem_name(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
-    ngx_sync_key_t *key);
-static ngx_int_t ngx_http_sync_idem_print(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
-    u_char *print);
 static ngx_int_t ngx_http_sync_idem_prepare(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
     ngx_http_sync_idem_slot_t *slot);
@@ -80,6 +73,7 @@ static ngx_int_t ngx_http_sync_idem_granted(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_idem_busy(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
     ngx_http_sync_idem_slot_t *slot);
+static ngx_uint_t ngx_http_sync_idem_conflict(ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_idem_refuse_busy(ngx_http_sync_ctx_t *ctx,
     ngx_uint_t retry_after);
 static ngx_int_t ngx_http_sync_idem_unknown(ngx_http_request_t *r,
@@ -119,11 +113,6 @@ const ngx_http_sync_step_t  ngx_http_sync_send_step = {
     NULL,
     NULL
 };
-
-
-static ngx_str_t  ngx_http_sync_idempotency_key =
-    ngx_string("idempotency-key");
-static ngx_str_t  ngx_http_sync_if_match = ngx_string("if-match");
 
 
 static ngx_uint_t  ngx_http_sync_waiters;
@@ -245,67 +234,6 @@ ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
-/* NGX_DECLINED: no key, and none is needed. */
-
-static ngx_int_t
-ngx_http_sync_idem_key(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_idempotency_loc_conf_t *ilcf)
-{
-    sync_rc_t         rc;
-    sync_str_t        in, key;
-    ngx_uint_t        lines;
-    sync_error_t      err;
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_sync_header_in(r, &ngx_http_sync_idempotency_key, &lines);
-
-    if (h == NULL) {
-
-        if (ilcf->mode == NGX_HTTP_SYNC_IDEMPOTENCY_ON) {
-            return NGX_DECLINED;
-        }
-
-        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                     "idempotency-key-missing",
-                                     "Idempotency-Key is missing",
-                                     NGX_HTTP_SYNC_BUSINESS,
-                                     "this request needs an Idempotency-Key "
-                                     "header that is its own, and that each "
-                                     "retry repeats");
-    }
-
-    if (lines > 1) {
-        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                     "idempotency-key-malformed",
-                                     "Idempotency-Key is malformed",
-                                     NGX_HTTP_SYNC_BUSINESS,
-                                     "%ui Idempotency-Key headers, one is "
-                                     "right", lines);
-    }
-
-    in.data = h->value.data;
-    in.len = h->value.len;
-
-    rc = sync_sfv_idempotency_key(in, ilcf->syntax, &ctx->arena, &key, &err);
-
-    if (rc == SYNC_FAULT) {
-        return NGX_ERROR;
-    }
-
-    if (rc == SYNC_NO) {
-        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                     "idempotency-key-malformed",
-                                     "Idempotency-Key is malformed",
-                                     NGX_HTTP_SYNC_BUSINESS, "%s", err.text);
-    }
-
-    ctx->claim.key.data = key.data;
-    ctx->claim.key.len = key.len;
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idempotency_loc_conf_t *ilcf,
@@ -340,6 +268,15 @@ ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (ilcf->retention) {
         claim->retention = ilcf->retention;
 
+    } else if (ctx->claim.webhook) {
+        claim->retention = NGX_HTTP_SYNC_RETENTION_WEBHOOK;
+
+        if (ctx->tenant.doc != NULL
+            && sync_doc_webhooks(ctx->tenant.doc) != 0)
+        {
+            claim->retention = sync_doc_webhooks(ctx->tenant.doc);
+        }
+
     } else if (ctx->tenant.doc != NULL
                && sync_doc_retention(ctx->tenant.doc) != 0)
     {
@@ -363,8 +300,6 @@ ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     return NGX_OK;
 }
 
-
-/* Who asks for what under which key: nothing of it comes from the payload. */
 
 /* The residency of the tenant names the store. */
 
@@ -397,148 +332,6 @@ ngx_http_sync_idem_place(ngx_http_sync_ctx_t *ctx,
                                      "there is no store where its data is to "
                                      "be kept");
     }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_idempotency_loc_conf_t *ilcf, ngx_sync_key_t *key)
-{
-    ngx_http_core_loc_conf_t               *clcf;
-    ngx_http_sync_idem_parts_t              parts;
-    ngx_http_sync_idempotency_main_conf_t  *imcf;
-
-    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    ngx_str_null(&parts.scope);
-
-    if (ilcf->scope != NULL) {
-
-        if (ngx_http_complex_value(r, ilcf->scope, &parts.scope)
-            != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (parts.scope.len == 0) {
-            return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                         "idempotency-scope-missing",
-                                         "The scope of the key is empty",
-                                         NGX_HTTP_SYNC_TECHNICAL,
-                                         "scope= of sync_idempotency gave "
-                                         "nothing for this request");
-        }
-    }
-
-    parts.tenant = ctx->tenant.id;
-    parts.issuer = ctx->principal.issuer;
-    parts.client = ctx->principal.client;
-    parts.subject = ctx->principal.subject;
-    parts.method = r->method_name;
-    parts.name = ilcf->name.len ? ilcf->name : clcf->name;
-    parts.key = ctx->claim.key;
-
-    ngx_http_sync_idem_digest(imcf, &parts, key);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_sync_idem_print(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_http_sync_idempotency_loc_conf_t *ilcf, u_char *print)
-{
-    size_t                     len;
-    u_char                    *p;
-    ngx_int_t                  rc;
-    sync_print_t               pr;
-    ngx_table_elt_t           *h;
-    sync_print_header_t        header;
-    sync_print_request_t       request;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    ngx_memzero(&request, sizeof(sync_print_request_t));
-
-    /* the raw path, behind what the location says by its name */
-
-    request.path.data = r->unparsed_uri.data;
-    request.path.len = r->unparsed_uri.len;
-
-    p = ngx_strlchr(r->unparsed_uri.data,
-                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
-    if (p != NULL) {
-        request.path.len = p - r->unparsed_uri.data;
-        request.query.data = p + 1;
-        request.query.len = r->unparsed_uri.data + r->unparsed_uri.len - p - 1;
-    }
-
-    len = clcf->name.len;
-
-    if (
-#if (NGX_PCRE)
-        clcf->regex == NULL &&
-#endif
-        request.path.len >= len
-        && ngx_memcmp(request.path.data, clcf->name.data, len) == 0)
-    {
-        request.path.data += len;
-        request.path.len -= len;
-    }
-
-    if (r->headers_in.content_type != NULL) {
-        request.media_type.data = r->headers_in.content_type->value.data;
-        request.media_type.len = r->headers_in.content_type->value.len;
-    }
-
-    h = ngx_http_sync_header_in(r, &ngx_http_sync_if_match, NULL);
-
-    if (h != NULL) {
-        header.name.data = ngx_http_sync_if_match.data;
-        header.name.len = ngx_http_sync_if_match.len;
-        header.value.data = h->value.data;
-        header.value.len = h->value.len;
-
-        request.headers = &header;
-        request.nheaders = 1;
-    }
-
-    if (sync_print_begin(&pr, &request, &ctx->arena) != SYNC_OK) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_sync_parse_body(r, ctx);
-
-    if (rc == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    if (rc == NGX_OK) {
-
-        if (sync_print_json(&pr, &ctx->payload.source, &ctx->arena)
-            != SYNC_OK)
-        {
-            return NGX_ERROR;
-        }
-
-    } else if (ctx->payload.body.len) {
-
-        /*
-         * not JSON, or not what it says: by its bytes; a policy that needs
-         * the tape refuses it after the claim
-         */
-
-        ctx->problem.status = 0;
-        ctx->reason = "";
-
-        sync_print_bytes(&pr, (sync_str_t) { ctx->payload.body.len,
-                                             ctx->payload.body.data });
-    }
-
-    sync_print_end(&pr, print);
 
     return NGX_OK;
 }
@@ -691,6 +484,16 @@ ngx_http_sync_idem_busy(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 }
 
 
+/* Senders of webhooks give up at a 4xx, and come again after a 503. */
+
+static ngx_uint_t
+ngx_http_sync_idem_conflict(ngx_http_sync_ctx_t *ctx)
+{
+    return ctx->claim.webhook ? NGX_HTTP_SERVICE_UNAVAILABLE
+                              : NGX_HTTP_CONFLICT;
+}
+
+
 static ngx_int_t
 ngx_http_sync_idem_refuse_busy(ngx_http_sync_ctx_t *ctx,
     ngx_uint_t retry_after)
@@ -700,7 +503,7 @@ ngx_http_sync_idem_refuse_busy(ngx_http_sync_ctx_t *ctx,
     ctx->verdict = "in-progress";
     ctx->problem.retry_after = retry_after;
 
-    return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
+    return ngx_http_sync_problem(ctx, ngx_http_sync_idem_conflict(ctx),
                                  "idempotency-in-progress",
                                  "The same request is in progress",
                                  NGX_HTTP_SYNC_TECHNICAL,
@@ -777,7 +580,12 @@ ngx_http_sync_idem_refuse_unknown(ngx_http_sync_ctx_t *ctx)
     ngx_str_set(&ctx->claim.status, "outcome-unknown");
     ctx->verdict = "outcome-unknown";
 
-    return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT, "outcome-unknown",
+    if (ctx->claim.webhook && ctx->problem.retry_after == 0) {
+        ctx->problem.retry_after = NGX_HTTP_SYNC_WEBHOOK_RETRY;
+    }
+
+    return ngx_http_sync_problem(ctx, ngx_http_sync_idem_conflict(ctx),
+                                 "outcome-unknown",
                                  "Nobody knows how this request ended",
                                  NGX_HTTP_SYNC_TECHNICAL,
                                  "it was sent and no answer came; it is not "
@@ -1056,7 +864,7 @@ ngx_http_sync_send_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         ngx_str_set(&ctx->claim.status, "in-progress");
         ctx->problem.retry_after = 1;
 
-        return ngx_http_sync_problem(ctx, NGX_HTTP_CONFLICT,
+        return ngx_http_sync_problem(ctx, ngx_http_sync_idem_conflict(ctx),
                                      "idempotency-in-progress",
                                      "The same request is in progress",
                                      NGX_HTTP_SYNC_TECHNICAL,

@@ -75,6 +75,27 @@ void ngx_http_sync_idem_digest(ngx_http_sync_idempotency_main_conf_t *imcf,
     ngx_http_sync_idem_parts_t *parts, ngx_sync_key_t *key);
 
 
+/* ngx_http_sync_idempotency_key.c */
+
+/*
+ * The key of the request, in ctx->claim.key.  NGX_OK; NGX_DECLINED: there is
+ * none, and none is needed; NGX_AGAIN: the body comes; a status with its
+ * problem; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_idem_key(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf);
+
+/* The name of its record.  NGX_OK, NGX_ERROR or 400. */
+ngx_int_t ngx_http_sync_idem_name(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    ngx_sync_key_t *key);
+
+/* What makes two requests the same one.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_sync_idem_print(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_idempotency_loc_conf_t *ilcf,
+    u_char *print);
+
+
 /* sync_keys, for operators. */
 char *ngx_http_sync_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 

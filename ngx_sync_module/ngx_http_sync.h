@@ -256,6 +256,7 @@ typedef struct {
     ngx_array_t             *keep;       /* of ngx_str_t: headers to keep */
     unsigned                 resolving:1;    /* taken from U: settled by
                                                 resolve_end() */
+    unsigned                 webhook:1;  /* of a sender that knows no 409 */
 } ngx_http_sync_claim_ctx_t;
 
 

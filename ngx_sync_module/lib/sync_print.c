@@ -73,6 +73,7 @@ sync_print_begin(sync_print_t *p, const sync_print_request_t *r,
     sync_sha256_init(&p->sha);
     p->bytes = 0;
     p->used = 0;
+    p->skip = sync_str_null;
 
     sync_print_put(p, "sync-print", 10);
     sync_print_length(p, SYNC_PRINT_VERSION);
@@ -306,6 +307,7 @@ sync_print_value(sync_print_tape_t *t, uint32_t n)
 static sync_rc_t
 sync_print_object(sync_print_tape_t *t, uint32_t n)
 {
+    int                      skip;
     uint32_t                 i, count;
     sync_print_member_t     *m;
     const sync_json_node_t  *nodes;
@@ -314,12 +316,19 @@ sync_print_object(sync_print_tape_t *t, uint32_t n)
     m = t->members + t->used;
     count = 0;
 
+    skip = t->print->skip.len
+           && nodes[n].depth == (nodes[0].type == SYNC_JSON_ARRAY);
+
     for (i = n + 1; i < nodes[n].next; i = nodes[i].next) {
         m[count].name = sync_print_string(t, i);
         m[count].value = i + 1;
 
         if (m[count].name.data == NULL) {
             return SYNC_FAULT;
+        }
+
+        if (skip && sync_str_eq(m[count].name, t->print->skip)) {
+            continue;
         }
 
         m[count].head = sync_print_head(m[count].name);

@@ -47,6 +47,7 @@ typedef struct {
     sync_sha256_t  sha;
     uint64_t       bytes;            /* of the payload so far */
     size_t         used;             /* of buf */
+    sync_str_t     skip;             /* see below */
     unsigned char  buf[2048];
 } sync_print_t;
 
@@ -54,7 +55,8 @@ typedef struct {
 /*
  * A print is begun, fed with the payload (sync_print_json() once, or
  * sync_print_bytes() any number of times, never both; with neither there was
- * no payload) and ended.
+ * no payload) and ended.  A member that is named in skip, once it is begun, is
+ * no part of JSON: of the object, or of each in an array.
  */
 
 /* OK or FAULT (no memory).  The arena is for the normal form of media_type. */

@@ -49,6 +49,61 @@ print_of(const sync_print_request_t *r, sync_str_t payload,
 }
 
 
+/* The same but for a member. */
+
+static int
+same_but(const char *name, const char *a, const char *b)
+{
+    int                   i;
+    sync_json_t           json;
+    sync_print_t          p;
+    unsigned char         x[2][SYNC_PRINT_LEN];
+    sync_print_request_t  r;
+
+    memset(&r, 0, sizeof(r));
+
+    for (i = 0; i < 2; i++) {
+
+        if (sync_json_parse(&json, arena, str(i ? b : a), NULL, NULL)
+            != SYNC_OK
+            || sync_print_begin(&p, &r, arena) != SYNC_OK)
+        {
+            exit(1);
+        }
+
+        p.skip = str(name);
+
+        if (sync_print_json(&p, &json, arena) != SYNC_OK) {
+            exit(1);
+        }
+
+        sync_print_end(&p, x[i]);
+    }
+
+    return memcmp(x[0], x[1], SYNC_PRINT_LEN) == 0;
+}
+
+
+static void
+test_skip(void)
+{
+    ok(same_but("n", "{\"a\":1,\"n\":0}", "{\"n\":[3],\"a\":1}"),
+       "a member of the object is left out");
+    ok(same_but("n", "[{\"a\":1,\"n\":0},{\"n\":1}]", "[{\"a\":1},{}]"),
+       "and of each in an array");
+    ok(same_but("n", "{\"a\":1,\"\\u006e\":0}", "{\"a\":1}"),
+       "by its unescaped name");
+    ok(!same_but("n", "{\"a\":1,\"n\":0}", "{\"a\":2,\"n\":0}"),
+       "others count");
+    ok(!same_but("n", "{\"a\":{\"n\":0}}", "{\"a\":{\"n\":1}}"),
+       "and so do those further down");
+    ok(!same_but("n", "[[{\"n\":0}]]", "[[{\"n\":1}]]"),
+       "also in an array");
+    ok(!same_but("n", "{\"a\":1}", "[{\"a\":1}]"),
+       "an array is no object");
+}
+
+
 static int
 same(const char *a, const char *b)
 {
@@ -192,6 +247,7 @@ test_order(void)
     sync_sha256_init(&print.sha);
     print.used = 0;
     print.bytes = 0;
+    print.skip = sync_str_null;
 
     ok(sync_json_parse(&json, arena, str(input), NULL, NULL) == SYNC_OK
        && sync_print_json(&print, &json, arena) == SYNC_OK,
@@ -375,6 +431,7 @@ main(void)
     arena = sync_arena_create(64 * 1024);
 
     test_layout();
+    test_skip();
     test_json();
     test_order();
     test_request();
