@@ -130,6 +130,7 @@ struct ngx_sync_redis_cmd_s {
     unsigned                     left:1;     /* nobody waits for it */
     unsigned                     tried:1;    /* was sent to its end once */
     unsigned                     own:1;      /* bytes are not in the cell */
+    unsigned                     last:1;     /* of what one write has sent */
 
     ngx_uint_t                   nargs;      /* script: keys and arguments, */
     size_t                       rest;       /* which begin here */
@@ -331,6 +332,8 @@ struct ngx_sync_redis_conn_s {
     ngx_uint_t                       npending;
     ngx_uint_t                       nlive;      /* a request waits for them */
     ngx_uint_t                       ngreeting;
+    ngx_uint_t                       nwrites;    /* without a reply to their
+                                                    last command */
     size_t                           nbytes;     /* of all of them */
 
     ngx_event_t                      deadline;   /* the next of all of them */

@@ -479,6 +479,7 @@ ngx_sync_redis_conn_drop(ngx_sync_redis_conn_t *conn, ngx_uint_t keep)
     conn->nwaiting = 0;
     conn->npending = 0;
     conn->ngreeting = 0;
+    conn->nwrites = 0;
 
     down = conn->attempts >= NGX_SYNC_REDIS_DOWN;
 

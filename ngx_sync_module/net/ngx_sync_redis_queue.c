@@ -4,7 +4,8 @@
  * are matched by it.
  *
  *     pending   until the connection is ready
- *     unsent    for the next write, of which there is one per turn of the loop
+ *     unsent    for the next write, which leaves when that before it is
+ *               answered: what is asked meanwhile goes together
  *     waiting   for their replies
  *     lost      for the posted event that tells them of no answer
  *
@@ -19,6 +20,13 @@
 #define NGX_SYNC_REDIS_BUFS        64        /* commands in one write */
 #define NGX_SYNC_REDIS_READ        65536
 
+/*
+ * So many writes may be unanswered.  Under load it is their number that costs,
+ * here and there; what is asked meanwhile waits half a round trip, and can
+ * still be withdrawn.
+ */
+#define NGX_SYNC_REDIS_WRITES      1
+
 /* A connection that says nothing for so many timeouts is given up. */
 #define NGX_SYNC_REDIS_SILENT      3
 
@@ -32,6 +40,7 @@ static void ngx_sync_redis_conn_forget(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd);
 static void ngx_sync_redis_conn_unlive(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd);
+static ngx_uint_t ngx_sync_redis_conn_holds(ngx_sync_redis_conn_t *conn);
 static void ngx_sync_redis_conn_reply(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_reply_t *reply);
 static void ngx_sync_redis_conn_welcome(ngx_sync_redis_conn_t *conn,
@@ -152,6 +161,7 @@ ngx_sync_redis_conn_enter(ngx_sync_redis_conn_t *conn,
 {
     cmd->conn = conn;
     cmd->sent = 0;
+    cmd->last = 0;
     conn->nbytes += cmd->len;
 
     /* a worker that quits waits for requests, not for the patient */
@@ -294,7 +304,7 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
     ngx_queue_t            *q;
     ngx_chain_t             chain[NGX_SYNC_REDIS_BUFS], *rest;
     ngx_connection_t       *c;
-    ngx_sync_redis_cmd_t   *cmd;
+    ngx_sync_redis_cmd_t   *cmd, *last;
     ngx_sync_redis_conn_t  *conn;
 
     c = wev->data;
@@ -310,9 +320,13 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
         return;
     }
 
-    while (wev->ready && (c->buffered || !ngx_queue_empty(&conn->unsent))) {
-
+    while (wev->ready
+           && (c->buffered
+               || (!ngx_queue_empty(&conn->unsent)
+                   && !ngx_sync_redis_conn_holds(conn))))
+    {
         n = 0;
+        last = NULL;
 
         for (q = ngx_queue_head(&conn->unsent);
              q != ngx_queue_sentinel(&conn->unsent)
@@ -359,15 +373,37 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
 
             cmd->tried = 1;
             cmd->where = NGX_SYNC_REDIS_WAITING;
+            last = cmd;
 
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&conn->waiting, q);
+        }
+
+        if (last != NULL) {
+            last->last = 1;
+            conn->nwrites++;
         }
     }
 
     if (ngx_handle_write_event(wev, 0) != NGX_OK) {
         ngx_sync_redis_conn_fail(conn, "is lost");
     }
+}
+
+
+/* What has begun to leave goes on, and a greeting waits for nothing. */
+
+static ngx_uint_t
+ngx_sync_redis_conn_holds(ngx_sync_redis_conn_t *conn)
+{
+    ngx_sync_redis_cmd_t  *cmd;
+
+    cmd = ngx_queue_data(ngx_queue_head(&conn->unsent), ngx_sync_redis_cmd_t,
+                         queue);
+
+    return conn->nwrites >= NGX_SYNC_REDIS_WRITES
+           && cmd->sent == 0
+           && conn->state == NGX_SYNC_REDIS_READY;
 }
 
 
@@ -460,6 +496,15 @@ ngx_sync_redis_conn_reply(ngx_sync_redis_conn_t *conn,
     conn->nwaiting--;
 
     cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+    if (cmd->last) {
+        cmd->last = 0;
+        conn->nwrites--;
+
+        if (!ngx_queue_empty(&conn->unsent)) {
+            ngx_post_event(conn->peer.connection->write, &ngx_posted_events);
+        }
+    }
 
     ngx_sync_redis_conn_leave(conn, cmd);
 
