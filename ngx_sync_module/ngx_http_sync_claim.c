@@ -95,10 +95,21 @@ ngx_http_sync_record_write(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_sync_record_part(r, ctx, &key, 1, trimmed);
+    rc = NGX_OK;
 
-    if (rc == NGX_OK && record != NULL) {
+    if (record != NULL) {
         rc = ngx_http_sync_record_part(r, ctx, &key, 0, record);
+    }
+
+    if (rc == NGX_OK && record != NULL
+        && record->len <= NGX_SYNC_TRIMMED_MAX)
+    {
+        /* there is always room for it: no need of a shorter one */
+
+        *trimmed = *record;
+
+    } else if (rc == NGX_OK) {
+        rc = ngx_http_sync_record_part(r, ctx, &key, 1, trimmed);
     }
 
     sync_wipe(&key, sizeof(key));

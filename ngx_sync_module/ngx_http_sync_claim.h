@@ -14,8 +14,8 @@
 
 /*
  * The kept answer: status, kept headers, body, in a versioned form, sealed for
- * this key and print.  trimmed is the form without the body; record may be
- * NULL.  NGX_OK or NGX_ERROR (no memory).
+ * this key and print.  trimmed is the form without the body, or record itself
+ * where that is as short; record may be NULL.  NGX_OK or NGX_ERROR (no memory).
  */
 ngx_int_t ngx_http_sync_record_write(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *trimmed, ngx_str_t *record);
