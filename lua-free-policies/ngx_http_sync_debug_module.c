@@ -37,6 +37,8 @@ static void ngx_http_sync_dry_run_request(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_json_out_t *out);
 static void ngx_http_sync_dry_run_headers(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_json_out_t *out);
+static void ngx_http_sync_dry_run_credential(ngx_http_sync_ctx_t *ctx,
+    sync_str_t *name);
 static ngx_uint_t ngx_http_sync_dry_run_shown(ngx_http_sync_ctx_t *ctx,
     ngx_table_elt_t *h);
 
@@ -389,21 +391,27 @@ ngx_http_sync_dry_run_request(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     sync_json_key(out, sync_str_lit("headers"));
     ngx_http_sync_dry_run_headers(r, ctx, out);
 
-    /* a target is JSON by construction, a source where its tape says so */
-
-    body = sync_str_null;
-
     if (ctx->payload.target.data != NULL) {
         body.data = ctx->payload.target.data;
         body.len = ctx->payload.target.len;
 
-    } else if (ctx->payload.source.nodes != NULL) {
-        body = sync_json_raw(&ctx->payload.source, 0);
-    }
-
-    if (body.data != NULL) {
         sync_json_key(out, sync_str_lit("body"));
-        sync_json_value(out, body);
+
+        /* a target is what its connector's format says */
+
+        if (ctx->route.connector == SYNC_DOC_NONE
+            || ctx->route.c.format == SYNC_FORMAT_JSON_RPC
+            || sync_format_is_json(ctx->route.c.format))
+        {
+            sync_json_value(out, body);
+
+        } else {
+            sync_json_string(out, body);
+        }
+
+    } else if (ctx->payload.source.nodes != NULL) {
+        sync_json_key(out, sync_str_lit("body"));
+        sync_json_copy(out, &ctx->payload.source, 0);
     }
 
     sync_json_close(out, '}');
@@ -417,13 +425,16 @@ ngx_http_sync_dry_run_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     sync_json_out_t *out)
 {
     ngx_uint_t        i;
+    sync_str_t        name;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     sync_json_open(out, '{');
 
-    if (ctx->route.authorization.len) {
-        sync_json_key(out, sync_str_lit("authorization"));
+    ngx_http_sync_dry_run_credential(ctx, &name);
+
+    if (name.len) {
+        sync_json_key(out, name);
         sync_json_value(out, sync_str_lit("null"));
     }
 
@@ -446,7 +457,9 @@ ngx_http_sync_dry_run_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             || (h[i].key.len == sizeof("authorization") - 1
                 && ngx_strncasecmp(h[i].key.data, (u_char *) "authorization",
                                    h[i].key.len)
-                   == 0))
+                   == 0)
+            || (h[i].key.len == name.len
+                && ngx_strncasecmp(h[i].key.data, name.data, name.len) == 0))
         {
             continue;
         }
@@ -469,22 +482,43 @@ ngx_http_sync_dry_run_headers(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 }
 
 
+/* The header that a credential will stand in, whatever else it means. */
+
+static void
+ngx_http_sync_dry_run_credential(ngx_http_sync_ctx_t *ctx, sync_str_t *name)
+{
+    sync_doc_credential_t  c;
+
+    *name = sync_str_null;
+
+    if (ctx->route.connector == SYNC_DOC_NONE
+        || sync_doc_credential(ctx->tenant.doc, ctx->route.connector, &c)
+           != SYNC_OK)
+    {
+        return;
+    }
+
+    switch (c.kind) {
+
+    case SYNC_CREDENTIALS_API_KEY:
+        *name = c.header;
+        break;
+
+    case SYNC_CREDENTIALS_BODY:
+    case SYNC_CREDENTIALS_WSSE:
+    case SYNC_CREDENTIALS_CERTIFICATE:
+        break;
+
+    default:
+        *name = sync_str_lit("authorization");
+    }
+}
+
+
 static ngx_uint_t
 ngx_http_sync_dry_run_shown(ngx_http_sync_ctx_t *ctx, ngx_table_elt_t *h)
 {
     ngx_str_t  *name;
-
-    /* the header of a credential is one, whatever else its name means */
-
-    if (ctx->route.connector != SYNC_DOC_NONE
-        && ctx->route.c.credentials == SYNC_CREDENTIALS_API_KEY
-        && h->key.len == ctx->route.c.key_header.len
-        && ngx_strncasecmp(h->key.data, ctx->route.c.key_header.data,
-                           h->key.len)
-           == 0)
-    {
-        return 0;
-    }
 
     for (name = ngx_http_sync_debug_shown; name->len; name++) {
         if (h->key.len == name->len

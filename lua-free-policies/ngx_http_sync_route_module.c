@@ -9,7 +9,6 @@
 
 #include "ngx_http_sync_pages.h"
 #include "ngx_http_sync_registry.h"
-#include "sync_crypto.h"
 #include "sync_template.h"
 
 
@@ -43,11 +42,6 @@ static ngx_int_t ngx_http_sync_route_headers(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_uint_t ngx_http_sync_route_passes(ngx_http_sync_ctx_t *ctx,
     ngx_table_elt_t *h);
-static ngx_int_t ngx_http_sync_route_credentials(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
-static ngx_int_t ngx_http_sync_route_basic(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, ngx_str_t *user, ngx_str_t *password);
-static void ngx_http_sync_route_wipe(void *data);
 static ngx_uint_t ngx_http_sync_route_clean(ngx_str_t *value);
 static ngx_str_t ngx_http_sync_route_str(sync_str_t s);
 static char *ngx_http_sync_route_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -233,11 +227,6 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         if (ngx_http_sync_set_header_in(r, &name, &key) != NGX_OK) {
             return NGX_ERROR;
         }
-    }
-
-    rc = ngx_http_sync_route_credentials(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
     }
 
     ctx->route.connector = connector;
@@ -696,110 +685,6 @@ ngx_http_sync_route_passes(ngx_http_sync_ctx_t *ctx, ngx_table_elt_t *h)
     name.data = h->lowcase_key;
 
     return sync_doc_has(ctx->tenant.doc, ctx->route.c.request_headers, name);
-}
-
-
-static ngx_int_t
-ngx_http_sync_route_credentials(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx)
-{
-    ngx_log_t             *log;
-    ngx_str_t              name, header, *user, *password;
-    sync_doc_connector_t  *c;
-
-    c = &ctx->route.c;
-    log = r->connection->log;
-
-    switch (c->credentials) {
-
-    case SYNC_CREDENTIALS_BASIC:
-
-        name = ngx_http_sync_route_str(c->user);
-        user = ngx_http_sync_tenant_secret(ctx->tenant.entry, &name, log);
-
-        name = ngx_http_sync_route_str(c->password);
-        password = ngx_http_sync_tenant_secret(ctx->tenant.entry, &name, log);
-
-        if (user == NULL || password == NULL) {
-            break;
-        }
-
-        return ngx_http_sync_route_basic(r, ctx, user, password);
-
-    case SYNC_CREDENTIALS_API_KEY:
-
-        name = ngx_http_sync_route_str(c->key_value);
-        user = ngx_http_sync_tenant_secret(ctx->tenant.entry, &name, log);
-
-        if (user == NULL || !ngx_http_sync_route_clean(user)) {
-            break;
-        }
-
-        header = ngx_http_sync_route_str(c->key_header);
-
-        return ngx_http_sync_set_header_in(r, &header, user);
-
-    default:
-        return NGX_OK;
-    }
-
-    return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                 "connector-credentials",
-                                 "The connector cannot be asked now",
-                                 NGX_HTTP_SYNC_TECHNICAL,
-                                 "a secret of the connector cannot be used; "
-                                 "the operator's log says which");
-}
-
-
-/* RFC 7617 */
-
-static ngx_int_t
-ngx_http_sync_route_basic(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_str_t *user, ngx_str_t *password)
-{
-    size_t               len;
-    u_char              *p, *plain;
-    ngx_str_t           *value;
-    ngx_pool_cleanup_t  *cln;
-
-    len = user->len + 1 + password->len;
-    value = &ctx->route.authorization;
-
-    plain = ngx_pnalloc(r->pool, len);
-    if (plain == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    p = ngx_pnalloc(r->pool, sizeof("Basic ") - 1 + sync_base64_room(len));
-
-    if (cln == NULL || p == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->data = p;
-    p = ngx_cpymem(p, "Basic ", sizeof("Basic ") - 1);
-
-    (void) ngx_sprintf(plain, "%V:%V", user, password);
-    p += sync_base64_encode(p, plain, len);
-    sync_wipe(plain, len);
-
-    value->len = p - value->data;
-
-    cln->handler = ngx_http_sync_route_wipe;
-    cln->data = value;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_sync_route_wipe(void *data)
-{
-    ngx_str_t *value = data;
-
-    sync_wipe(value->data, value->len);
 }
 
 

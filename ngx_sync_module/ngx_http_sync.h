@@ -272,7 +272,7 @@ void ngx_http_sync_downstream_uuid(ngx_http_sync_ctx_t *ctx,
 
 
 
-/* Written by the route policy. */
+/* Written by the route and the credentials policy. */
 
 typedef struct {
     uint32_t                 connector;  /* SYNC_DOC_NONE: none */
@@ -282,7 +282,12 @@ typedef struct {
     ngx_str_t                host;
     ngx_str_t                tls_name;
     ngx_str_t                method;
-    ngx_str_t                authorization;
+    ngx_str_t                authorization;  /* by the credentials policy, */
+    ngx_str_t                certificate;    /* as are these: "data:PEM", or */
+    ngx_str_t                certificate_key;    /* empty */
+    unsigned                 secret:1;   /* has credentials: not to a peer
+                                            whose TLS is not verified, */
+    unsigned                 verified:1; /* nor without TLS */
 } ngx_http_sync_route_t;
 
 

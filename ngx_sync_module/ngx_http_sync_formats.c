@@ -521,6 +521,14 @@ ngx_http_sync_body_secret(void *data, sync_str_t name, sync_str_t *value)
 
     ngx_str_t  *secret, s;
 
+    if (ctx->dry_run) {
+
+        /* what is made is shown and not sent */
+
+        *value = sync_str_lit("***");
+        return SYNC_OK;
+    }
+
     s.data = name.data;
     s.len = name.len;
 

@@ -32,6 +32,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_sync_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_sync_peer_trusted(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_get_peer(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_sync_free_peer(ngx_peer_connection_t *pc, void *data,
@@ -112,6 +114,10 @@ ngx_http_sync_init_peer(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (ngx_http_sync_peer_trusted(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     peer = ngx_palloc(r->pool, sizeof(ngx_http_sync_peer_t));
     if (peer == NULL) {
         return NGX_ERROR;
@@ -148,6 +154,47 @@ ngx_http_sync_init_peer(ngx_http_request_t *r,
 #endif
 
     return NGX_OK;
+}
+
+
+/*
+ * Before anything is connected to: credentials go to a peer whose TLS is
+ * verified.  Without TLS go those alone that a document cannot have fetched or
+ * sent elsewhere: the owner's upstream group and the owner's "http://".
+ */
+
+static ngx_int_t
+ngx_http_sync_peer_trusted(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+#if (NGX_HTTP_SSL)
+
+    if (!ctx->route.secret
+        || (r->upstream->ssl && r->upstream->conf->ssl_verify)
+        || (!r->upstream->ssl && !ctx->route.verified))
+    {
+        return NGX_OK;
+    }
+
+#else
+
+    if (!ctx->route.verified) {
+        return NGX_OK;
+    }
+
+#endif
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "credentials: not sent to upstream \"%V\", whose TLS is not "
+                  "verified; \"proxy_pass https://...\" and \"include "
+                  "sync/connector.conf\" verify it", &ctx->route.upstream);
+
+    (void) ngx_http_sync_problem(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
+                                 "connector-unverified",
+                                 "The connector cannot be asked safely",
+                                 NGX_HTTP_SYNC_TECHNICAL,
+                                 "nothing was sent; the operator's log says "
+                                 "why");
+    return NGX_ERROR;
 }
 
 

@@ -671,9 +671,10 @@ static ngx_uint_t
 ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
     const sync_doc_t *doc, ngx_uint_t told)
 {
-    uint32_t              i, k;
-    sync_doc_client_t     client;
-    sync_doc_connector_t  connector;
+    uint32_t               i, k;
+    sync_str_t             names[8];
+    sync_doc_client_t      client;
+    sync_doc_credential_t  c;
 
     for (i = 0; i < sync_doc_clients(doc); i++) {
         if (sync_doc_client_at(doc, i, &client) != SYNC_OK) {
@@ -697,13 +698,21 @@ ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
     }
 
     for (i = 0; i < sync_doc_connectors(doc); i++) {
-        if (sync_doc_connector_at(doc, i, &connector) == SYNC_OK) {
-            told = ngx_http_sync_scan_secret(reg, cycle, doc,
-                                             connector.user, told);
-            told = ngx_http_sync_scan_secret(reg, cycle, doc,
-                                             connector.password, told);
-            told = ngx_http_sync_scan_secret(reg, cycle, doc,
-                                             connector.key_value, told);
+        if (sync_doc_credential(doc, i, &c) != SYNC_OK) {
+            continue;
+        }
+
+        names[0] = c.id;
+        names[1] = c.secret;
+        names[2] = c.token;
+        names[3] = c.token_secret;
+        names[4] = c.key;
+        names[5] = c.key_certificate;
+        names[6] = c.certificate;
+        names[7] = c.certificate_key;
+
+        for (k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+            told = ngx_http_sync_scan_secret(reg, cycle, doc, names[k], told);
         }
     }
 

@@ -80,6 +80,12 @@ static ngx_http_sync_variable_t  ngx_http_sync_variables[] = {
     { ngx_string("sync_upstream_authorization"), NGX_HTTP_SYNC_VAR_STR,
       ngx_http_sync_field(route.authorization) },
 
+    { ngx_string("sync_upstream_certificate"), NGX_HTTP_SYNC_VAR_STR,
+      ngx_http_sync_field(route.certificate) },
+
+    { ngx_string("sync_upstream_certificate_key"), NGX_HTTP_SYNC_VAR_STR,
+      ngx_http_sync_field(route.certificate_key) },
+
     { ngx_string("sync_correlation_id"), NGX_HTTP_SYNC_VAR_STR,
       ngx_http_sync_field(correlation) },
 

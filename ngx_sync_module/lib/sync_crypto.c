@@ -161,6 +161,24 @@ sync_hmac(const void *secret, size_t secret_len, const void *data,
 }
 
 
+void
+sync_sha1(const sync_str_t *parts, size_t n,
+    unsigned char digest[SYNC_SHA1_LEN])
+{
+    size_t   i;
+    SHA_CTX  ctx;
+
+    SHA1_Init(&ctx);
+
+    for (i = 0; i < n; i++) {
+        SHA1_Update(&ctx, parts[i].data, parts[i].len);
+    }
+
+    SHA1_Final(digest, &ctx);
+    OPENSSL_cleanse(&ctx, sizeof(ctx));
+}
+
+
 size_t
 sync_digest_len(sync_digest_e digest)
 {

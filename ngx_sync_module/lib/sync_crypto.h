@@ -54,6 +54,17 @@ void sync_hmac(const void *secret, size_t secret_len, const void *data,
 
 
 /*
+ * SHA-1, for protocols of others that know nothing better.  The parts are
+ * digested as one text.
+ */
+
+#define SYNC_SHA1_LEN  20
+
+void sync_sha1(const sync_str_t *parts, size_t n,
+    unsigned char digest[SYNC_SHA1_LEN]);
+
+
+/*
  * HMAC of a message in pieces, by one of several digests.  mac has room for
  * SYNC_MAC_MAX; OK and *len, or FAULT.
  */

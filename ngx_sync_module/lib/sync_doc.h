@@ -288,9 +288,59 @@ sync_rc_t sync_doc_source_at(const sync_doc_t *doc, uint32_t i,
 
 typedef enum {
     SYNC_CREDENTIALS_NONE = 0,
-    SYNC_CREDENTIALS_BASIC,              /* user, password */
-    SYNC_CREDENTIALS_API_KEY             /* header: value */
+    SYNC_CREDENTIALS_BASIC,              /* id, secret */
+    SYNC_CREDENTIALS_API_KEY,            /* header: secret */
+    SYNC_CREDENTIALS_CLIENT,             /* client_credentials */
+    SYNC_CREDENTIALS_KEY_JWT,            /* private_key_jwt */
+    SYNC_CREDENTIALS_JWT_BEARER,
+    SYNC_CREDENTIALS_OAUTH1,
+    SYNC_CREDENTIALS_BODY,               /* secret at pointer */
+    SYNC_CREDENTIALS_WSSE,
+    SYNC_CREDENTIALS_CERTIFICATE         /* alone */
 } sync_doc_credentials_e;
+
+/* Is a token fetched for it? */
+
+#define sync_doc_credentials_token(kind)                                      \
+    ((kind) >= SYNC_CREDENTIALS_CLIENT && (kind) <= SYNC_CREDENTIALS_JWT_BEARER)
+
+typedef enum {
+    SYNC_CLIENT_BASIC = 0,               /* RFC 6749, 2.3.1 */
+    SYNC_CLIENT_POST,
+    SYNC_CLIENT_CERTIFICATE              /* RFC 8705, 2 */
+} sync_doc_client_auth_e;
+
+/* id, secret, token, token_secret, key and certificates name secrets. */
+
+typedef struct {
+    sync_doc_credentials_e   kind;
+    sync_str_t               id;         /* user, client_id, consumer_key */
+    sync_str_t               secret;     /* password, value, client_secret,
+                                            consumer_secret */
+    sync_str_t               token;
+    sync_str_t               token_secret;
+    sync_str_t               key;        /* PEM, signs assertions */
+    sync_str_t               key_certificate;    /* PEM, its thumbprint goes
+                                                    along; or empty */
+    sync_str_t               alg;        /* registered name */
+    sync_str_t               kid;
+    sync_str_t               claims;     /* JSON for sync_body_render(), or
+                                            empty */
+    sync_str_t               url;        /* of the token endpoint */
+    sync_str_t               scope;
+    sync_str_t               audience;
+    sync_str_t               resource;
+    sync_str_t               realm;
+    sync_str_t               header;     /* lower case */
+    sync_str_t               pointer;
+    sync_str_t               certificate;        /* of the connection, PEM, */
+    sync_str_t               certificate_key;    /* or empty */
+    sync_doc_client_auth_e   auth;
+    uint64_t                 lifetime_ms;    /* of a token that does not say;
+                                                0: not said */
+    unsigned                 sha1:1;     /* oauth1: HMAC-SHA1 */
+    unsigned                 text:1;     /* wsse: PasswordText */
+} sync_doc_credential_t;
 
 typedef enum {
     SYNC_SEND_NONE = 0,
@@ -323,11 +373,7 @@ typedef struct {
     sync_doc_list_t          request_headers;
     sync_doc_list_t          response_headers;
 
-    sync_doc_credentials_e   credentials;
-    sync_str_t               user;       /* names of secrets */
-    sync_str_t               password;
-    sync_str_t               key_header;
-    sync_str_t               key_value;  /* name of a secret */
+    sync_doc_credentials_e   credentials;    /* sync_doc_credential() */
 
     sync_doc_send_e          send;
     sync_str_t               send_header;
@@ -358,6 +404,9 @@ sync_rc_t sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
 /* By name; OK or NO. */
 sync_rc_t sync_doc_connector(const sync_doc_t *doc, sync_str_t name,
     sync_doc_connector_t *connector);
+/* What it says who we are.  OK or NO: nothing. */
+sync_rc_t sync_doc_credential(const sync_doc_t *doc, uint32_t connector,
+    sync_doc_credential_t *credential);
 /* Does this connector call that status transient? */
 int sync_doc_transient(const sync_doc_t *doc, uint32_t connector,
     unsigned status);

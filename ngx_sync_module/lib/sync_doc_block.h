@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   6
+#define SYNC_DOC_VERSION   7
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -128,6 +128,30 @@ typedef struct {
 } sync_doc_entity_rec_t;
 
 typedef struct {
+    sync_doc_ref_t  id;
+    sync_doc_ref_t  secret;
+    sync_doc_ref_t  token;
+    sync_doc_ref_t  token_secret;
+    sync_doc_ref_t  key;
+    sync_doc_ref_t  key_certificate;
+    sync_doc_ref_t  alg;
+    sync_doc_ref_t  kid;
+    sync_doc_ref_t  claims;
+    sync_doc_ref_t  url;
+    sync_doc_ref_t  scope;
+    sync_doc_ref_t  audience;
+    sync_doc_ref_t  resource;
+    sync_doc_ref_t  realm;
+    sync_doc_ref_t  header;
+    sync_doc_ref_t  pointer;
+    sync_doc_ref_t  certificate;
+    sync_doc_ref_t  certificate_key;
+    uint64_t        lifetime;            /* ms */
+    uint32_t        auth;
+    uint32_t        method;              /* of a signature or a digest */
+} sync_doc_credential_rec_t;
+
+typedef struct {
     sync_doc_ref_t  name;
     sync_doc_ref_t  upstream;
     sync_doc_ref_t  host;
@@ -136,10 +160,7 @@ typedef struct {
     sync_doc_ref_t  request_headers;
     sync_doc_ref_t  response_headers;
     sync_doc_ref_t  lists;
-    sync_doc_ref_t  user;
-    sync_doc_ref_t  password;
-    sync_doc_ref_t  key_header;
-    sync_doc_ref_t  key_value;
+    sync_doc_ref_t  credential;          /* sync_doc_credential_rec_t: one */
     sync_doc_ref_t  send_header;
     sync_doc_ref_t  entities;            /* sync_doc_entity_rec_t */
     uint64_t        max_run;             /* ms */

@@ -31,10 +31,6 @@ static sync_rc_t sync_doc_set_upstream(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_path(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
-static sync_rc_t sync_doc_set_credentials(sync_doc_compile_t *c,
-    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
-static sync_rc_t sync_doc_set_kind(sync_doc_compile_t *c,
-    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_idempotency(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_send(sync_doc_compile_t *c,
@@ -73,8 +69,6 @@ static const sync_doc_headers_t  sync_doc_passed_headers = {
 };
 
 
-/* What a connector's own settings may not overwrite. */
-
 static const char  *sync_doc_framing_headers[] = {
     "proxy-", "cookie", "set-cookie", "host", "connection", "keep-alive",
     "te", "trailer", "transfer-encoding", "upgrade", "expect",
@@ -82,7 +76,7 @@ static const char  *sync_doc_framing_headers[] = {
     "x-sync-", NULL
 };
 
-static const sync_doc_headers_t  sync_doc_own_headers = {
+const sync_doc_headers_t  sync_doc_own_headers = {
     "is not a header for this", sync_doc_framing_headers
 };
 
@@ -146,50 +140,6 @@ static const sync_doc_member_t  sync_doc_headers_table[] = {
 
     { "response", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
       sync_doc_in(response_headers), &sync_doc_header_list },
-
-    sync_doc_last
-};
-
-
-static const sync_doc_member_t  sync_doc_basic_table[] = {
-
-    { "user", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_secret,
-      sync_doc_in(user), NULL },
-
-    { "password", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_secret,
-      sync_doc_in(password), NULL },
-
-    sync_doc_last
-};
-
-
-static const sync_doc_member_t  sync_doc_api_key_table[] = {
-
-    { "header", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_header,
-      sync_doc_in(key_header), &sync_doc_own_headers },
-
-    { "value", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_secret,
-      sync_doc_in(key_value), NULL },
-
-    sync_doc_last
-};
-
-
-static const sync_doc_member_t  sync_doc_credentials_table[] = {
-
-    { "basic", SYNC_DOC_OBJECT, 0, sync_doc_set_kind,
-      SYNC_CREDENTIALS_BASIC, sync_doc_basic_table },
-
-    { "api_key", SYNC_DOC_OBJECT, 0, sync_doc_set_kind,
-      SYNC_CREDENTIALS_API_KEY, sync_doc_api_key_table },
-
-    sync_doc_later("client_credentials"),
-    sync_doc_later("private_key_jwt"),
-    sync_doc_later("jwt_bearer"),
-    sync_doc_later("oauth1"),
-    sync_doc_later("body"),
-    sync_doc_later("wsse"),
-    sync_doc_later("certificate"),
 
     sync_doc_last
 };
@@ -449,40 +399,6 @@ sync_doc_set_path(sync_doc_compile_t *c, const sync_value_t *v,
                                    (void *) ((unsigned char *) rec
                                              + m->offset))
            : rc;
-}
-
-
-static sync_rc_t
-sync_doc_set_credentials(sync_doc_compile_t *c, const sync_value_t *v,
-    const sync_doc_member_t *m, void *rec)
-{
-    sync_rc_t  rc;
-
-    (void) m;
-
-    rc = sync_doc_walk(c, v, sync_doc_credentials_table, rec);
-
-    if (rc == SYNC_OK && sync_value_count(v) != 1) {
-        return sync_doc_refuse(c, "value", "names %s; it is exactly one of "
-                               "\"basic\" and \"api_key\"",
-                               sync_value_count(v) ? "several" : "none");
-    }
-
-    return rc;
-}
-
-
-/* The table's offset is the kind. */
-
-static sync_rc_t
-sync_doc_set_kind(sync_doc_compile_t *c, const sync_value_t *v,
-    const sync_doc_member_t *m, void *rec)
-{
-    sync_doc_connector_rec_t  *connector = rec;
-
-    connector->credentials = (uint32_t) m->offset;
-
-    return sync_doc_walk(c, v, m->data, rec);
 }
 
 

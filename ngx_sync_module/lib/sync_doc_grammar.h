@@ -211,6 +211,9 @@ typedef struct {
     const char **names;
 } sync_doc_headers_t;
 
+/* What a connector's own settings may not overwrite. */
+extern const sync_doc_headers_t  sync_doc_own_headers;
+
 
 /* [A-Za-z0-9_.-]{1,64} and no dot first: names become file names. */
 int sync_doc_name_ok(sync_str_t s);
@@ -251,6 +254,10 @@ sync_rc_t sync_doc_set_connectors(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 sync_rc_t sync_doc_set_routes(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
+
+/* rec is sync_doc_connector_rec_t, whose format is known. */
+sync_rc_t sync_doc_set_credentials(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 
 /*
  * One operation of a connector, whose format and idempotency are known.

@@ -538,10 +538,6 @@ sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
     connector->request_headers = sync_doc_list(rec->request_headers);
     connector->response_headers = sync_doc_list(rec->response_headers);
     connector->credentials = (sync_doc_credentials_e) rec->credentials;
-    connector->user = sync_doc_view(doc, rec->user);
-    connector->password = sync_doc_view(doc, rec->password);
-    connector->key_header = sync_doc_view(doc, rec->key_header);
-    connector->key_value = sync_doc_view(doc, rec->key_value);
     connector->send = (sync_doc_send_e) rec->send;
     connector->send_header = sync_doc_view(doc, rec->send_header);
     connector->as = (sync_doc_as_e) rec->as;
@@ -571,6 +567,52 @@ sync_doc_connector(const sync_doc_t *doc, sync_str_t name,
     }
 
     return SYNC_NO;
+}
+
+
+sync_rc_t
+sync_doc_credential(const sync_doc_t *doc, uint32_t connector,
+    sync_doc_credential_t *credential)
+{
+    const sync_doc_connector_rec_t   *owner;
+    const sync_doc_credential_rec_t  *rec;
+
+    owner = sync_doc_at(doc, doc->connectors, connector,
+                        sync_doc_connector_rec_t);
+
+    if (owner == NULL || owner->credentials == SYNC_CREDENTIALS_NONE) {
+        return SYNC_NO;
+    }
+
+    rec = sync_doc_at(doc, owner->credential, 0, sync_doc_credential_rec_t);
+
+    credential->kind = (sync_doc_credentials_e) owner->credentials;
+    credential->id = sync_doc_view(doc, rec->id);
+    credential->secret = sync_doc_view(doc, rec->secret);
+    credential->token = sync_doc_view(doc, rec->token);
+    credential->token_secret = sync_doc_view(doc, rec->token_secret);
+    credential->key = sync_doc_view(doc, rec->key);
+    credential->key_certificate = sync_doc_view(doc, rec->key_certificate);
+    credential->alg = sync_doc_view(doc, rec->alg);
+    credential->kid = sync_doc_view(doc, rec->kid);
+    credential->claims = sync_doc_view(doc, rec->claims);
+    credential->url = sync_doc_view(doc, rec->url);
+    credential->scope = sync_doc_view(doc, rec->scope);
+    credential->audience = sync_doc_view(doc, rec->audience);
+    credential->resource = sync_doc_view(doc, rec->resource);
+    credential->realm = sync_doc_view(doc, rec->realm);
+    credential->header = sync_doc_view(doc, rec->header);
+    credential->pointer = sync_doc_view(doc, rec->pointer);
+    credential->certificate = sync_doc_view(doc, rec->certificate);
+    credential->certificate_key = sync_doc_view(doc, rec->certificate_key);
+    credential->auth = (sync_doc_client_auth_e) rec->auth;
+    credential->lifetime_ms = rec->lifetime;
+    credential->sha1 = credential->kind == SYNC_CREDENTIALS_OAUTH1
+                       && rec->method != 0;
+    credential->text = credential->kind == SYNC_CREDENTIALS_WSSE
+                       && rec->method != 0;
+
+    return SYNC_OK;
 }
 
 

@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 
 #define SYNC_SIGN_RSA_BITS  2048
@@ -45,8 +46,11 @@ static void sync_sign_bytes(sync_json_out_t *out, const char *name,
     const unsigned char *bytes, size_t len);
 static void sync_sign_member(sync_json_out_t *out, const char *name,
     const char *value);
+static int sync_sign_no_password(char *buf, int size, int rwflag, void *u);
+static sync_rc_t sync_sign_thumbprint(sync_str_t pem, unsigned char *text,
+    size_t *len);
 static sync_rc_t sync_sign_input(const sync_sign_t *how, sync_str_t kid,
-    sync_str_t typ, sync_str_t payload, sync_arena_t *arena,
+    sync_str_t typ, sync_str_t x5t, sync_str_t payload, sync_arena_t *arena,
     sync_str_t *input);
 static sync_rc_t sync_sign_digest(EVP_PKEY *pkey, const sync_sign_t *how,
     sync_str_t input, unsigned char *sig, size_t *len);
@@ -296,12 +300,23 @@ sync_jose_sign(sync_str_t pem, sync_alg_e alg, sync_str_t kid, sync_str_t typ,
     sync_str_t payload, sync_arena_t *arena, sync_str_t *token,
     sync_error_t *err)
 {
+    return sync_jose_sign_as(pem, sync_str_null, alg, kid, typ, payload, arena,
+                             token, err);
+}
+
+
+sync_rc_t
+sync_jose_sign_as(sync_str_t pem, sync_str_t certificate, sync_alg_e alg,
+    sync_str_t kid, sync_str_t typ, sync_str_t payload, sync_arena_t *arena,
+    sync_str_t *token, sync_error_t *err)
+{
     BIO                *bio;
     size_t              len;
     EVP_PKEY           *pkey;
     sync_rc_t           rc;
-    sync_str_t          input;
+    sync_str_t          input, x5t;
     unsigned char       sig[SYNC_SIGN_MAX], *p;
+    unsigned char       print[sync_base64_room(SYNC_SHA256_LEN)];
     const sync_sign_t  *how;
 
     how = sync_sign_find(alg);
@@ -312,7 +327,8 @@ sync_jose_sign(sync_str_t pem, sync_alg_e alg, sync_str_t kid, sync_str_t typ,
     }
 
     bio = BIO_new_mem_buf(pem.data, (int) pem.len);
-    pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, sync_sign_no_password,
+                                         NULL) : NULL;
     BIO_free(bio);
 
     if (pkey == NULL || EVP_PKEY_is_a(pkey, how->type) != 1) {
@@ -323,7 +339,19 @@ sync_jose_sign(sync_str_t pem, sync_alg_e alg, sync_str_t kid, sync_str_t typ,
                            "for %s, as PEM", sync_alg_name(alg));
     }
 
-    rc = sync_sign_input(how, kid, typ, payload, arena, &input);
+    x5t.data = print;
+    x5t.len = 0;
+
+    if (certificate.len
+        && sync_sign_thumbprint(certificate, print, &x5t.len) != SYNC_OK)
+    {
+        EVP_PKEY_free(pkey);
+
+        return sync_refuse(err, "bad-certificate", SYNC_NOWHERE, "not a "
+                           "certificate, as PEM");
+    }
+
+    rc = sync_sign_input(how, kid, typ, x5t, payload, arena, &input);
 
     if (rc == SYNC_OK) {
         len = sizeof(sig);
@@ -359,9 +387,51 @@ sync_jose_sign(sync_str_t pem, sync_alg_e alg, sync_str_t kid, sync_str_t typ,
 }
 
 
+/* A key that is locked is none: OpenSSL would ask at the terminal. */
+
+static int
+sync_sign_no_password(char *buf, int size, int rwflag, void *u)
+{
+    (void) buf;
+    (void) size;
+    (void) rwflag;
+    (void) u;
+
+    return -1;
+}
+
+
+/* Of the first certificate: base64url of the digest of its DER. */
+
+static sync_rc_t
+sync_sign_thumbprint(sync_str_t pem, unsigned char *text, size_t *len)
+{
+    BIO            *bio;
+    X509           *x509;
+    unsigned        n;
+    unsigned char   digest[EVP_MAX_MD_SIZE];
+
+    bio = BIO_new_mem_buf(pem.data, (int) pem.len);
+    x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+
+    n = 0;
+
+    if (x509 != NULL && X509_digest(x509, EVP_sha256(), digest, &n) == 1) {
+        *len = sync_base64url_encode(text, digest, n);
+    }
+
+    X509_free(x509);
+    ERR_clear_error();
+
+    return n ? SYNC_OK : SYNC_NO;
+}
+
+
 static sync_rc_t
 sync_sign_input(const sync_sign_t *how, sync_str_t kid, sync_str_t typ,
-    sync_str_t payload, sync_arena_t *arena, sync_str_t *input)
+    sync_str_t x5t, sync_str_t payload, sync_arena_t *arena,
+    sync_str_t *input)
 {
     sync_rc_t        rc;
     sync_str_t       header;
@@ -380,6 +450,11 @@ sync_sign_input(const sync_sign_t *how, sync_str_t kid, sync_str_t typ,
     if (typ.len) {
         sync_json_key(&out, sync_str_lit("typ"));
         sync_json_string(&out, typ);
+    }
+
+    if (x5t.len) {
+        sync_json_key(&out, sync_str_lit("x5t#S256"));
+        sync_json_string(&out, x5t);
     }
 
     sync_json_close(&out, '}');

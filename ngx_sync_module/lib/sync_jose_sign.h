@@ -1,7 +1,7 @@
 
 /*
- * The other side of sync_jose: making keys and tokens, for tools and demos.
- * A gateway never signs a token, so the module does not link this.
+ * The other side of sync_jose: making keys and tokens, for tools and demos, and
+ * assertions that say who we are to a target.
  */
 
 
@@ -28,6 +28,14 @@ sync_rc_t sync_jose_generate(sync_alg_e alg, sync_str_t kid,
 sync_rc_t sync_jose_sign(sync_str_t pem, sync_alg_e alg, sync_str_t kid,
     sync_str_t typ, sync_str_t payload, sync_arena_t *arena,
     sync_str_t *token, sync_error_t *err);
+
+/*
+ * The same with "x5t#S256", the thumbprint of a certificate (RFC 7515 4.1.8),
+ * in the header: certificate is PEM, or empty.  NO, too: it is none.
+ */
+sync_rc_t sync_jose_sign_as(sync_str_t pem, sync_str_t certificate,
+    sync_alg_e alg, sync_str_t kid, sync_str_t typ, sync_str_t payload,
+    sync_arena_t *arena, sync_str_t *token, sync_error_t *err);
 
 
 #endif /* SYNC_JOSE_SIGN_H_INCLUDED_ */

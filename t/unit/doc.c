@@ -373,6 +373,7 @@ test_connectors(const sync_doc_t *doc)
     sync_str_t               map, target;
     sync_doc_operation_t     op;
     sync_doc_connector_t     c;
+    sync_doc_credential_t    cred;
     sync_template_values_t   values;
 
     is_int(sync_doc_connectors(doc), 3, "connectors");
@@ -390,8 +391,9 @@ test_connectors(const sync_doc_t *doc)
     ok(sync_doc_has(doc, c.response_headers, str("x-request-id")),
        "response headers");
     is_int(c.credentials, SYNC_CREDENTIALS_BASIC, "credentials");
-    is_str(c.user, "s4-user", "user");
-    is_str(c.password, "s4-password", "password");
+    ok(sync_doc_credential(doc, c.index, &cred) == SYNC_OK, "which are");
+    is_str(cred.id, "s4-user", "user");
+    is_str(cred.secret, "s4-password", "password");
     is_int(c.send, SYNC_SEND_HEADER, "the key is sent");
     is_str(c.send_header, "requestid", "in");
     is_int(c.as, SYNC_AS_UUID_HEX, "as");
@@ -441,14 +443,16 @@ test_connectors(const sync_doc_t *doc)
     is_str(c.path, "", "no path");
     is_int(c.format, SYNC_FORMAT_JSON, "JSON");
     is_int(c.credentials, SYNC_CREDENTIALS_API_KEY, "credentials");
-    is_str(c.key_header, "authorization", "in");
-    is_str(c.key_value, "ns", "from");
+    ok(sync_doc_credential(doc, c.index, &cred) == SYNC_OK, "which are");
+    is_str(cred.header, "authorization", "in");
+    is_str(cred.secret, "ns", "from");
     is_int(c.send, SYNC_SEND_PATH, "the key is in the path");
     is_int(c.as, SYNC_AS_UUID, "as a UUID");
     is_int(c.on_unknown, SYNC_UNKNOWN_RELEASE, "on unknown");
 
     ok(sync_doc_connector(doc, str("ecc"), &c) == SYNC_OK, "a bare one");
     is_int(c.credentials, SYNC_CREDENTIALS_NONE, "no credentials");
+    ok(sync_doc_credential(doc, c.index, &cred) == SYNC_NO, "none at all");
     is_int(c.send, SYNC_SEND_NONE, "the key is not sent");
     is_int(c.on_unknown, SYNC_UNKNOWN_HOLD, "an operator decides");
     is_int(c.rolls_back, 0, "nothing is said of a 5xx");

@@ -90,7 +90,9 @@ static const char  whole[] =
 "          \"$.d.results[0].SalesOrder\" } } } },"
 "    \"netsuite\": { \"url\": \"https://12345.suitetalk.api.netsuite.com/"
 "services/rest/record/v1\", \"format\": \"json\","
-"      \"credentials\": { \"private_key_jwt\": { \"token_url\": \"...\","
+"      \"credentials\": { \"private_key_jwt\": { \"token_url\":"
+"         \"https://12345.suitetalk.api.netsuite.com/services/rest/auth/"
+"oauth2/v1/token\","
 "        \"client_id\": \"secret:ns-id\", \"key\": \"secret:ns-key.pem\","
 "        \"alg\": \"PS256\" } },"
 "      \"idempotency\": { \"send\": \"path\", \"on_unknown\": \"resend\" },"
@@ -146,6 +148,9 @@ static const broken_t  later[] = {
 };
 
 
+#define OAUTH1                                                                \
+    "\"consumer_key\":\"secret:a\",\"consumer_secret\":\"secret:b\","        \
+    "\"token\":\"secret:c\",\"token_secret\":\"secret:d\""
 #define S4(members)  "{\"connectors\":{\"s4\":{" members "}}}"
 #define ORDER(members)  S4("\"entities\":{\"sales_order\":{" members "}}")
 #define AT_S4     "/connectors/s4"
@@ -471,8 +476,27 @@ static const broken_t  broken[] = {
     { S4("\"credentials\":{\"basic\":{\"password\":null}}"),
       AT_S4 "/credentials/basic", "missing-member",
       "\"password\" is missing" },
-    { S4("\"credentials\":{\"oauth1\":{}}"), AT_S4 "/credentials/oauth1",
-      "not-supported", "\"oauth1\" is not supported by this version" },
+    { S4("\"credentials\":{\"basic\":null,\"oauth1\":{}}"),
+      AT_S4 "/credentials/oauth1", "missing-member",
+      "\"consumer_key\" is missing" },
+    { S4("\"credentials\":{\"basic\":null,\"oauth1\":{" OAUTH1
+         ",\"realm\":\"a\\\"b\"}}"), AT_S4 "/credentials/oauth1/realm",
+      "value", "is not printable ASCII without quotes" },
+    { S4("\"credentials\":{\"basic\":null,\"oauth1\":{" OAUTH1
+         ",\"method\":\"PLAINTEXT\"}}"), AT_S4 "/credentials/oauth1/method",
+      "value", "PLAINTEXT" },
+    { S4("\"credentials\":{\"basic\":null,\"wsse\":{\"user\":\"secret:u\","
+         "\"password\":\"secret:p\"}}"), AT_S4 "/credentials/wsse", "value",
+      "is a header of SOAP's envelope" },
+    { S4("\"format\":\"xml\",\"credentials\":{\"basic\":null,\"body\":{"
+         "\"pointer\":\"/a\",\"value\":\"secret:p\"}}"),
+      AT_S4 "/credentials/body", "value", "points into JSON" },
+    { S4("\"credentials\":{\"certificate\":{\"certificate\":\"secret:c\","
+         "\"key\":\"secret:k\"}}"), AT_S4 "/credentials/certificate", "value",
+      "needs \"url\"" },
+    { S4("\"credentials\":{\"basic\":null,\"body\":{\"pointer\":\"a\","
+         "\"value\":\"secret:p\"}}"), AT_S4 "/credentials/body/pointer",
+      "value", "is not a JSON Pointer" },
     { S4("\"credentials\":{\"basic\":null,\"api_key\":{\"header\":\"Host\","
          "\"value\":\"secret:k\"}}"), AT_S4 "/credentials/api_key/header",
       "value", "\"Host\" is not a header for this" },
