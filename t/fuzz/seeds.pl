@@ -24,6 +24,7 @@ my %seeds = (
     doc      => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
     dpop     => \&proofs,
     formats  => \&formats,
+    http     => \&http,
     json     => \&json_texts,
     jws      => \&jws,
     map      => \&maps,
@@ -226,6 +227,14 @@ sub literals {
 
 sub xml {
     return grep { /^</ } literals('xml'), literals('soap');
+}
+
+
+sub http {
+    my $chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    return (map { ($_, /^HTTP/ ? () : $chunked . $_) } literals('http')),
+           grep { /^https/ } literals('url');
 }
 
 
