@@ -349,7 +349,7 @@ subtest 'where it may go' => sub {
     ends(fetch("https://rebind.test:$port/ok"), 'refused',
          'a name that leads to an address that is not public', qr/public/);
 
-    $dns->set('many.test' => ['169.254.169.254', '10.0.0.1', '127.0.0.2']);
+    $dns->set('many.test' => ['100.64.0.1', '10.0.0.1', '127.0.0.2']);
     ends(fetch("https://many.test:$port/ok"), 'refused', 'to several');
 
     is($t->connections('idp'), $before, 'nobody was connected to');
