@@ -141,6 +141,44 @@ subtest 'a node dies, its replica takes over' => sub {
 };
 
 
+subtest 'a node hangs, nobody takes over' => sub {
+    my @nodes = Test::Sync::Redis->cluster(3,
+        config => [ 'cluster-require-full-coverage' => 'no' ]);
+
+    # the one whom a question always at the same place would ask
+
+    my ($first) = slots($nodes[0]);
+    my $gone = owner($first, @nodes);
+    my ($left) = grep { $_ != $gone } @nodes;
+
+    $t = Test::Sync::Redis->gateway('sync_store redis+cluster://127.0.0.1:'
+                                    . $left->port . ' timeout=200ms'
+                                    . ' after_loss=execute;');
+
+    ok($t->wait_for(sub { claim('first') eq 'OK' }, 5), 'the map is found');
+
+    my (@here, @there, $n);
+
+    for my $key (map { "k$_" } 1 .. 200) {
+        my $slot = $left->cmd('CLUSTER', 'KEYSLOT', "sync:{$key:0}");
+
+        push @{ owner($slot, @nodes) == $gone ? \@there : \@here }, $key;
+    }
+
+    $gone->stop_signal;
+
+    ok($t->wait_for(sub {
+        claim($there[ $n++ % @there ]);
+        $t->log_text =~ /nobody waits for it/;
+    }, 15), 'those who ask for what it had open the breaker');
+
+    ok($t->wait_for(sub { claim($here[ $n++ % @here ]) eq 'OK' }, 15),
+       'the others, who serve, close it') or diag($t->log_text);
+
+    $t->done;
+};
+
+
 subtest 'slots that nobody has; TLS' => sub {
     my $certs = Test::Sync::Redis->certificates;
     my @nodes = Test::Sync::Redis->cluster(3, tls => 1);

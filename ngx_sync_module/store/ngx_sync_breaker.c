@@ -76,6 +76,7 @@ struct ngx_sync_breaker_s {
     ngx_event_t                event;        /* until the next question */
     ngx_pool_t                *pool;         /* of the question; NULL: none */
     ngx_sync_op_t              op;
+    u_char                     name[NGX_SYNC_NAME_LEN];      /* it asks for */
 
     union {
         ngx_sync_look_t        look;
@@ -575,15 +576,18 @@ ngx_sync_breaker_event(ngx_event_t *ev)
 }
 
 
-/* Something that finds and changes nothing, of a kind the store is used for. */
+/*
+ * Something that finds and changes nothing, of a kind the store is used for;
+ * elsewhere each time: one part of a cluster that is gone must not speak for
+ * those that serve.
+ */
 
 static void
 ngx_sync_breaker_ask(ngx_sync_breaker_t *b)
 {
     ngx_int_t                    rc;
+    ngx_uint_t                   i;
     const ngx_sync_store_ops_t  *ops;
-
-    static u_char  none[NGX_SYNC_NAME_LEN];
 
     b->pool = ngx_create_pool(1024, ngx_cycle->log);
     if (b->pool == NULL) {
@@ -601,17 +605,22 @@ ngx_sync_breaker_ask(ngx_sync_breaker_t *b)
 
     ops = b->inner->ops;
 
+    for (i = 0; i < NGX_SYNC_NAME_LEN; i++) {
+        b->name[i] = ngx_random() & 0xff;
+    }
+
     if (b->kinds & (1 << NGX_SYNC_ZONE_RECORDS)) {
+        b->u.look.key.bucket = ngx_random();
         rc = ops->look(b->inner, &b->op, &b->u.look);
 
     } else if (b->kinds & (1 << NGX_SYNC_ZONE_TOKENS)) {
-        b->u.cache.key.len = sizeof(none);
-        b->u.cache.key.data = none;
+        b->u.cache.key.len = sizeof(b->name);
+        b->u.cache.key.data = b->name;
         rc = ops->cache_get(b->inner, &b->op, &b->u.cache);
 
     } else {
-        b->u.slot.key.len = sizeof(none);
-        b->u.slot.key.data = none;
+        b->u.slot.key.len = sizeof(b->name);
+        b->u.slot.key.data = b->name;
         rc = ops->slot_release(b->inner, &b->op, &b->u.slot);
     }
 
