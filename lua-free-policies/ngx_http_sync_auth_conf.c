@@ -133,6 +133,16 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_TENANT_ELEMENT)
+        && (alcf->proofs != NGX_HTTP_SYNC_AUTH_SIGNATURE
+            || alcf->signature->secrets.nelts == 0))
+    {
+        ngx_http_sync_refuse(cf, ctx, "sync_tenant element= needs sync_auth "
+                             "with \"signature=\" and \"secret=\" alone: "
+                             "before the body is proven no tenant is known");
+        return NGX_ERROR;
+    }
+
     if (ngx_http_sync_enabled_at(ctx, NGX_HTTP_SYNC_STEP_TENANT)) {
         return NGX_OK;
     }

@@ -450,6 +450,8 @@ ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx)
 static void
 ngx_http_sync_auth_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
+    ctx->principal.platform = 0;
+
     ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_AUTH
                    | 1u << NGX_HTTP_SYNC_STEP_ADMIT);
 }

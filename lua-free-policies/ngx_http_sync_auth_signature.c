@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_sync_signature_headers(ngx_http_request_t *r,
     const char **why);
 static sync_str_t ngx_http_sync_signature_header(ngx_http_request_t *r,
     sync_str_t name, ngx_uint_t *twice);
+static void ngx_http_sync_signature_method(ngx_http_request_t *r,
+    sync_str_t *method);
 static ngx_int_t ngx_http_sync_signature_url(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_signature_conf_t *scf,
     sync_str_t *url);
@@ -70,8 +72,7 @@ ngx_http_sync_auth_signature(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return rc;
     }
 
-    sg.request.method.len = r->method_name.len;
-    sg.request.method.data = r->method_name.data;
+    ngx_http_sync_signature_method(r, &sg.request.method);
 
     sg.request.body.len = ctx->payload.raw.len;
     sg.request.body.data = ctx->payload.raw.data;
@@ -159,6 +160,26 @@ ngx_http_sync_signature_header(ngx_http_request_t *r, sync_str_t name,
     }
 
     return (sync_str_t) { h->value.len, h->value.data };
+}
+
+
+/* As the sender has said it: an error_page makes a GET of it. */
+
+static void
+ngx_http_sync_signature_method(ngx_http_request_t *r, sync_str_t *method)
+{
+    u_char  *p, *last;
+
+    p = r->request_line.data;
+    last = p + r->request_line.len;
+
+    method->data = p;
+
+    while (p < last && *p != ' ') {
+        p++;
+    }
+
+    method->len = p - method->data;
 }
 
 

@@ -1,7 +1,9 @@
 
 /*
  * sync_tenant: whose request is it?  Read from the host, the path or a
- * header; the document of the tenant is held until the request goes.
+ * header; or, once a signature is verified, from an element of the body, by
+ * the tenant's account in the sender's system.  The document of the tenant is
+ * held until the request goes.
  *
  * A host that nobody has and a tenant that is not there are one and the same
  * answer, so that nobody learns who is a customer.
@@ -9,18 +11,25 @@
 
 
 #include "ngx_http_sync_registry.h"
+#include "sync_path.h"
 
 
 #define NGX_HTTP_SYNC_TENANT_OFF     0
 #define NGX_HTTP_SYNC_TENANT_HOST    1
 #define NGX_HTTP_SYNC_TENANT_PATH    2
 #define NGX_HTTP_SYNC_TENANT_HEADER  3
+#define NGX_HTTP_SYNC_TENANT_ELEMENT 4
+
+#define NGX_HTTP_SYNC_TENANT_ACCOUNT 256 /* bytes of an account, at most */
 
 
 typedef struct {
     ngx_uint_t   from;
     ngx_str_t    name;                   /* prefix of the path, with its last
-                                            slash; header, lower case */
+                                            slash; header, lower case; element
+                                            as written */
+    sync_path_t *path;                   /* of the element */
+    sync_arena_t arena;                  /* of the path */
 } ngx_http_sync_tenant_loc_conf_t;
 
 
@@ -35,12 +44,21 @@ typedef struct {
 static ngx_uint_t ngx_http_sync_tenant_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_tenant_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
+static ngx_uint_t ngx_http_sync_tenant_element_enabled(ngx_http_request_t *r);
+static ngx_int_t ngx_http_sync_tenant_element_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_tenant_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_tenant_find(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_tenant_look(ngx_http_request_t *r,
-    ngx_http_sync_tenant_loc_conf_t *tlcf, ngx_http_sync_tenant_t **t);
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_tenant_loc_conf_t *tlcf,
+    ngx_http_sync_tenant_t **t);
+static ngx_int_t ngx_http_sync_tenant_by_element(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_tenant_loc_conf_t *tlcf,
+    ngx_http_sync_tenant_t **t);
+static ngx_int_t ngx_http_sync_tenant_element(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_tenant_loc_conf_t *tlcf, sync_str_t *account);
 
 static void *ngx_http_sync_tenant_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_tenant_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -48,8 +66,13 @@ static char *ngx_http_sync_tenant_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_uint_t ngx_http_sync_tenant_configured(ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_tenant_check(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
+static ngx_uint_t ngx_http_sync_tenant_element_configured(
+    ngx_http_conf_ctx_t *ctx);
 static char *ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_sync_tenant_set_element(ngx_conf_t *cf,
+    ngx_http_sync_tenant_loc_conf_t *tlcf, ngx_str_t *value);
+static void *ngx_http_sync_tenant_alloc(sync_arena_t *arena, size_t size);
 
 
 static const ngx_http_sync_step_t  ngx_http_sync_tenant_step = {
@@ -60,6 +83,18 @@ static const ngx_http_sync_step_t  ngx_http_sync_tenant_step = {
     ngx_http_sync_tenant_run,
     NULL,
     ngx_http_sync_tenant_leave,
+    NULL
+};
+
+
+static const ngx_http_sync_step_t  ngx_http_sync_tenant_element_step = {
+    "tenant_element",
+    NGX_HTTP_SYNC_STAGE_PRECONTENT,
+    NGX_HTTP_SYNC_STEP_TENANT_ELEMENT,
+    ngx_http_sync_tenant_element_enabled,
+    ngx_http_sync_tenant_element_run,
+    NULL,
+    NULL,
     NULL
 };
 
@@ -119,6 +154,17 @@ ngx_http_sync_tenant_enabled(ngx_http_request_t *r)
 }
 
 
+static ngx_uint_t
+ngx_http_sync_tenant_element_enabled(ngx_http_request_t *r)
+{
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_tenant_module);
+
+    return tlcf->from == NGX_HTTP_SYNC_TENANT_ELEMENT;
+}
+
+
 static ngx_int_t
 ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
@@ -146,15 +192,56 @@ ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                      "used; the operator's log says why");
 
     case NGX_HTTP_BAD_REQUEST:
+
+        if (ctx->problem.status == NGX_HTTP_BAD_REQUEST) {
+
+            /* the body that should name it cannot be read */
+
+            return rc;
+        }
+
         return ngx_http_sync_problem(ctx, rc, "tenant-ambiguous",
                                      "More than one tenant is named",
                                      NGX_HTTP_SYNC_BUSINESS,
                                      "the header that names the tenant came "
                                      "more than once");
 
+    case 422:
+        return ngx_http_sync_problem(ctx, rc, "tenant-ambiguous",
+                                     "More than one tenant is named",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "the elements of the body name different "
+                                     "tenants");
+
     default:
         return rc;
     }
+}
+
+
+/* The body is read and proven by now; what it names is judged as any name. */
+
+static ngx_int_t
+ngx_http_sync_tenant_element_run(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx)
+{
+    ngx_int_t                         rc;
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    rc = ngx_http_sync_tenant_run(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        tlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_tenant_module);
+
+        return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
+                                     "tenant-missing",
+                                     "The body names no tenant",
+                                     NGX_HTTP_SYNC_BUSINESS,
+                                     "no account stands at \"%V\" of the "
+                                     "body", &tlcf->name);
+    }
+
+    return rc;
 }
 
 
@@ -163,7 +250,8 @@ ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 static void
 ngx_http_sync_tenant_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_TENANT);
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_TENANT
+                   | 1u << NGX_HTTP_SYNC_STEP_TENANT_ELEMENT);
 }
 
 
@@ -202,8 +290,17 @@ ngx_http_sync_tenant_find(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     ngx_memzero(&ctx->tenant, sizeof(ctx->tenant));
 
+    if (tlcf->from == NGX_HTTP_SYNC_TENANT_ELEMENT
+        && !ctx->principal.platform)
+    {
+        /* what nobody has signed names nobody */
+
+        slot->conf = NULL;
+        return NGX_DECLINED;
+    }
+
     slot->conf = tlcf;
-    slot->rc = ngx_http_sync_tenant_look(r, tlcf, &t);
+    slot->rc = ngx_http_sync_tenant_look(r, ctx, tlcf, &t);
 
     if (slot->rc != NGX_OK) {
         return slot->rc;
@@ -230,7 +327,7 @@ ngx_http_sync_tenant_find(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_sync_tenant_look(ngx_http_request_t *r,
+ngx_http_sync_tenant_look(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_tenant_loc_conf_t *tlcf, ngx_http_sync_tenant_t **t)
 {
     u_char           *p, *last;
@@ -266,6 +363,16 @@ ngx_http_sync_tenant_look(ngx_http_request_t *r,
         rc = ngx_http_sync_tenant_by_name(r, &name, t);
         break;
 
+    case NGX_HTTP_SYNC_TENANT_ELEMENT:
+
+        rc = ngx_http_sync_tenant_by_element(r, ctx, tlcf, t);
+
+        if (rc != NGX_OK && rc != NGX_DECLINED && rc != NGX_ABORT) {
+            return rc == NGX_DONE ? NGX_DECLINED : rc;
+        }
+
+        break;
+
     default: /* NGX_HTTP_SYNC_TENANT_HEADER */
 
         h = ngx_http_sync_header_in(r, &tlcf->name, &lines);
@@ -295,6 +402,117 @@ ngx_http_sync_tenant_look(ngx_http_request_t *r,
 }
 
 
+/*
+ * By the account that all elements of the body name, in the system that has
+ * signed it.  As the lookups; NGX_DONE: it names none; a status.
+ */
+
+static ngx_int_t
+ngx_http_sync_tenant_by_element(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_tenant_loc_conf_t *tlcf,
+    ngx_http_sync_tenant_t **t)
+{
+    u_char      *p;
+    ngx_int_t    rc;
+    ngx_str_t    name, *system;
+    sync_str_t   account;
+
+    rc = ngx_http_sync_read_body(r, ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_parse_body(r, ctx);
+    }
+
+    if (rc == NGX_DECLINED) {
+        return NGX_DONE;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_sync_tenant_element(ctx, tlcf, &account);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    system = &ctx->principal.profile;
+
+    p = ngx_pnalloc(r->pool, system->len + 1 + account.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    name.data = p;
+
+    p = ngx_cpymem(p, system->data, system->len);
+    *p++ = ':';
+    p = ngx_cpymem(p, account.data, account.len);
+
+    name.len = p - name.data;
+
+    return ngx_http_sync_tenant_by_account(r, &name, t);
+}
+
+
+/* NGX_OK; NGX_DONE: it is not there; 422: they differ. */
+
+static ngx_int_t
+ngx_http_sync_tenant_element(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_tenant_loc_conf_t *tlcf, sync_str_t *account)
+{
+    uint32_t      i, end, node;
+    sync_str_t    s;
+    sync_json_t  *json;
+
+    json = &ctx->payload.source;
+    *account = sync_str_null;
+
+    /* the root, or each element of a root that is an array */
+
+    i = json->nodes[0].type == SYNC_JSON_ARRAY ? 1 : 0;
+    end = json->nodes[0].next;
+
+    for ( /* void */ ; i < end; i = json->nodes[i].next) {
+
+        node = sync_path_single(tlcf->path, json, i, &ctx->payload.work);
+
+        if (node == SYNC_JSON_NONE) {
+            return NGX_DONE;
+        }
+
+        switch (json->nodes[node].type) {
+
+        case SYNC_JSON_STRING:
+            s = sync_json_unescape(json, node, &ctx->arena);
+            break;
+
+        case SYNC_JSON_NUMBER:
+            s = sync_json_slice(json, node);
+            break;
+
+        default:
+            return NGX_DONE;
+        }
+
+        if (s.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (s.len == 0 || s.len > NGX_HTTP_SYNC_TENANT_ACCOUNT) {
+            return NGX_DONE;
+        }
+
+        if (account->data != NULL && !sync_str_eq(*account, s)) {
+            return 422;
+        }
+
+        *account = s;
+    }
+
+    return account->data != NULL ? NGX_OK : NGX_DONE;
+}
+
+
 static void *
 ngx_http_sync_tenant_create_loc_conf(ngx_conf_t *cf)
 {
@@ -319,6 +537,7 @@ ngx_http_sync_tenant_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->from == NGX_CONF_UNSET_UINT) {
         conf->name = prev->name;
+        conf->path = prev->path;
     }
 
     ngx_conf_merge_uint_value(conf->from, prev->from,
@@ -326,6 +545,12 @@ ngx_http_sync_tenant_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->from == NGX_HTTP_SYNC_TENANT_OFF) {
         return NGX_CONF_OK;
+    }
+
+    if (conf->from == NGX_HTTP_SYNC_TENANT_ELEMENT
+        && ngx_http_sync_use(cf, &ngx_http_sync_tenant_element_step) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (ngx_http_sync_use(cf, &ngx_http_sync_tenant_step) != NGX_OK
@@ -349,9 +574,40 @@ ngx_http_sync_tenant_configured(ngx_http_conf_ctx_t *ctx)
 }
 
 
+static ngx_uint_t
+ngx_http_sync_tenant_element_configured(ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    tlcf = ctx->loc_conf[ngx_http_sync_tenant_module.ctx_index];
+
+    return tlcf->from == NGX_HTTP_SYNC_TENANT_ELEMENT;
+}
+
+
 static ngx_int_t
 ngx_http_sync_tenant_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
+    ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_sync_loc_conf_t         *slcf;
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
+
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+    tlcf = ctx->loc_conf[ngx_http_sync_tenant_module.ctx_index];
+
+    /* that the proof is a signature, sync_auth says */
+
+    if (tlcf->from == NGX_HTTP_SYNC_TENANT_ELEMENT && clcf->name.len
+        && !slcf->status
+        && !ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_AUTH))
+    {
+        ngx_http_sync_refuse(cf, ctx, "sync_tenant element= needs sync_auth "
+                             "with \"signature=\" and \"secret=\": what "
+                             "nobody has signed names nobody");
+        return NGX_ERROR;
+    }
+
     if (!ngx_http_sync_registry_used(cf)) {
         ngx_http_sync_refuse(cf, ctx,
                              "sync_tenant needs sync_tenants with the folder "
@@ -363,7 +619,7 @@ ngx_http_sync_tenant_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 }
 
 
-/* sync_tenant off | host | path=PREFIX | header=NAME */
+/* sync_tenant off | host | path=PREFIX | header=NAME | element=JSONPATH */
 
 static char *
 ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -387,6 +643,8 @@ ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_sync_tenant_resolve = ngx_http_sync_tenant_find;
     ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_TENANT,
                                   ngx_http_sync_tenant_configured);
+    ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_TENANT_ELEMENT,
+                                  ngx_http_sync_tenant_element_configured);
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
         tlcf->from = NGX_HTTP_SYNC_TENANT_OFF;
@@ -442,19 +700,72 @@ ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_strcmp(value[1].data, "certificate") == 0
-        || ngx_strncmp(value[1].data, "element=", 8) == 0)
-    {
+    if (ngx_strncmp(value[1].data, "element=", 8) == 0) {
+        return ngx_http_sync_tenant_set_element(cf, tlcf, &value[1]);
+    }
+
+    if (ngx_strcmp(value[1].data, "certificate") == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"sync_tenant\": \"%V\" is not supported by this "
-                           "version; \"host\", \"path=/t/\" and "
-                           "\"header=X-Tenant\" are", &value[1]);
+                           "version; \"host\", \"path=/t/\", "
+                           "\"header=X-Tenant\" and \"element=$.portalId\" "
+                           "are", &value[1]);
         return NGX_CONF_ERROR;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"sync_tenant\": unknown \"%V\"; \"host\", "
-                       "\"path=/t/\", \"header=X-Tenant\" and \"off\" are "
-                       "known", &value[1]);
+                       "\"path=/t/\", \"header=X-Tenant\", "
+                       "\"element=$.portalId\" and \"off\" are known",
+                       &value[1]);
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_sync_tenant_set_element(ngx_conf_t *cf,
+    ngx_http_sync_tenant_loc_conf_t *tlcf, ngx_str_t *value)
+{
+    sync_rc_t      rc;
+    sync_error_t   err;
+
+    tlcf->name.data = value->data + 8;
+    tlcf->name.len = value->len - 8;
+
+    tlcf->arena.alloc = ngx_http_sync_tenant_alloc;
+    tlcf->arena.data = cf->pool;
+
+    rc = sync_path_compile(&tlcf->path, &tlcf->arena,
+                           (sync_str_t) { tlcf->name.len, tlcf->name.data },
+                           &err);
+
+    if (rc == SYNC_NO) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sync_tenant\": \"%V\": %s, at byte %uz",
+                           value, err.text, err.offset);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rc != SYNC_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!sync_path_is_singular(tlcf->path)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sync_tenant\": \"%V\" is not a path to one "
+                           "value of each element, as \"element=$.portalId\" "
+                           "is", value);
+        return NGX_CONF_ERROR;
+    }
+
+    tlcf->from = NGX_HTTP_SYNC_TENANT_ELEMENT;
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_sync_tenant_alloc(sync_arena_t *arena, size_t size)
+{
+    return ngx_palloc(arena->data, size);
 }

@@ -41,6 +41,7 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_AUTH,             /* proves identity, nothing else */
 
     /* PRECONTENT */
+    NGX_HTTP_SYNC_STEP_TENANT_ELEMENT,   /* by what is proven */
     NGX_HTTP_SYNC_STEP_ADMIT,            /* the proof's tenant is this one */
     NGX_HTTP_SYNC_STEP_SCOPE,
     NGX_HTTP_SYNC_STEP_ENTITY,           /* operation, partner's contract */

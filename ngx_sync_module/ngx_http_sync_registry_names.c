@@ -1,7 +1,9 @@
 
 /*
- * The names of a tenant: its id, its hosts and its issuers, in the tables of
- * this process and, as far as they must be its own, among the owners.
+ * The names of a tenant: its id, its hosts, accounts and issuers, in the tables
+ * of this process and, as far as they must be its own, among the owners.
+ *
+ * An account ("hubspot:62515") stands among the hosts: no host has a colon.
  */
 
 
@@ -15,6 +17,13 @@ static ngx_int_t ngx_http_sync_slot_alone(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, ngx_str_t *id, char **error);
 static ngx_int_t ngx_http_sync_slot_name(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, char kind, ngx_str_t *name, char **error);
+static uint32_t ngx_http_sync_names(const sync_doc_t *doc);
+static void ngx_http_sync_name_at(const sync_doc_t *doc, uint32_t i,
+    ngx_str_t *name);
+static ngx_uint_t ngx_http_sync_has_name(const sync_doc_t *doc,
+    ngx_str_t *name);
+static ngx_uint_t ngx_http_sync_slot_read(ngx_http_sync_slot_t *slot,
+    const sync_value_t *match, ngx_log_t *log);
 
 
 ngx_int_t
@@ -24,7 +33,6 @@ ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
 {
     uint32_t                 i, nhosts, nissuers;
     sync_str_t               s;
-    sync_doc_list_t          hosts;
     sync_doc_issuer_t        issuer;
     ngx_http_sync_node_t    *hn, *in;
     ngx_http_sync_tenant_t  *old;
@@ -37,8 +45,7 @@ ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
         return NGX_DECLINED;
     }
 
-    hosts = sync_doc_hosts(t->doc);
-    nhosts = hosts.n;
+    nhosts = ngx_http_sync_names(t->doc);
     nissuers = sync_doc_issuers(t->doc);
 
     hn = ngx_calloc((nhosts + 1) * sizeof(ngx_http_sync_node_t), log);
@@ -69,9 +76,7 @@ ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
     ngx_http_sync_table_insert(&reg->ids, &slot->id, log);
 
     for (i = 0; i < nhosts; i++) {
-        s = sync_doc_item(t->doc, hosts, i);
-        hn[i].key.len = s.len;
-        hn[i].key.data = s.data;
+        ngx_http_sync_name_at(t->doc, i, &hn[i].key);
         hn[i].value = slot;
         ngx_http_sync_table_insert(&reg->hosts, &hn[i], log);
     }
@@ -98,16 +103,15 @@ ngx_http_sync_slot_take(ngx_http_sync_registry_t *reg,
 }
 
 
-/* Claims the id and all hosts, or none of them. */
+/* Claims the id, all hosts and accounts, or none of them. */
 
 static ngx_int_t
 ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, const sync_doc_t *doc, char **error)
 {
-    uint32_t         i;
-    ngx_str_t        name;
-    sync_str_t       s;
-    sync_doc_list_t  hosts;
+    uint32_t    i;
+    ngx_str_t   name;
+    sync_str_t  s;
 
     s = sync_doc_id(doc);
     name.len = s.len;
@@ -119,12 +123,8 @@ ngx_http_sync_slot_names(ngx_http_sync_registry_t *reg,
         return NGX_DECLINED;
     }
 
-    hosts = sync_doc_hosts(doc);
-
-    for (i = 0; i < hosts.n; i++) {
-        s = sync_doc_item(doc, hosts, i);
-        name.len = s.len;
-        name.data = s.data;
+    for (i = 0; i < ngx_http_sync_names(doc); i++) {
+        ngx_http_sync_name_at(doc, i, &name);
 
         if (ngx_http_sync_slot_name(reg, slot, 'h', &name, error) != NGX_OK) {
             ngx_http_sync_slot_release(reg, slot, doc,
@@ -212,11 +212,17 @@ ngx_http_sync_slot_name(ngx_http_sync_registry_t *reg,
 
     owner = (other != NULL && other != slot) ? &other->node.key : NULL;
 
+    if (ngx_strlchr(name->data, name->data + name->len, ':') != NULL) {
+        kind = 'a';
+    }
+
     *error = ngx_http_sync_text("at \"%s\": %s \"%.*s\" belongs to %s%.*s "
                                 "already; take it out of one of them "
                                 "(conflict)",
-                                kind == 'h' ? "/match/hosts" : "/id",
-                                kind == 'h' ? "host" : "id",
+                                kind == 'h' ? "/match/hosts"
+                                : kind == 'a' ? "/match/accounts" : "/id",
+                                kind == 'h' ? "host"
+                                : kind == 'a' ? "account" : "id",
                                 (int) name->len, name->data,
                                 owner ? "the tenant " : "another tenant",
                                 owner ? (int) owner->len : 0,
@@ -264,10 +270,9 @@ ngx_http_sync_slot_release(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, const sync_doc_t *gone,
     const sync_doc_t *stays)
 {
-    uint32_t         i;
-    ngx_str_t        name;
-    sync_str_t       s;
-    sync_doc_list_t  hosts;
+    uint32_t    i;
+    ngx_str_t   name;
+    sync_str_t  s;
 
     if (reg->owners == NULL) {
         return;
@@ -281,19 +286,58 @@ ngx_http_sync_slot_release(ngx_http_sync_registry_t *reg,
         ngx_http_sync_owner_release(reg, 'i', &name, &slot->node.key);
     }
 
-    hosts = sync_doc_hosts(gone);
+    for (i = 0; i < ngx_http_sync_names(gone); i++) {
+        ngx_http_sync_name_at(gone, i, &name);
 
-    for (i = 0; i < hosts.n; i++) {
-        s = sync_doc_item(gone, hosts, i);
-
-        if (stays == NULL
-            || !sync_doc_has(stays, sync_doc_hosts(stays), s))
-        {
-            name.len = s.len;
-            name.data = s.data;
+        if (stays == NULL || !ngx_http_sync_has_name(stays, &name)) {
             ngx_http_sync_owner_release(reg, 'h', &name, &slot->node.key);
         }
     }
+}
+
+
+/* Hosts and accounts, one behind the other. */
+
+static uint32_t
+ngx_http_sync_names(const sync_doc_t *doc)
+{
+    return sync_doc_hosts(doc).n + sync_doc_accounts(doc);
+}
+
+
+static void
+ngx_http_sync_name_at(const sync_doc_t *doc, uint32_t i, ngx_str_t *name)
+{
+    sync_str_t       s;
+    sync_doc_list_t  hosts;
+
+    hosts = sync_doc_hosts(doc);
+
+    s = i < hosts.n ? sync_doc_item(doc, hosts, i)
+                    : sync_doc_account_at(doc, i - hosts.n);
+
+    name->len = s.len;
+    name->data = s.data;
+}
+
+
+static ngx_uint_t
+ngx_http_sync_has_name(const sync_doc_t *doc, ngx_str_t *name)
+{
+    uint32_t   i;
+    ngx_str_t  other;
+
+    for (i = 0; i < ngx_http_sync_names(doc); i++) {
+        ngx_http_sync_name_at(doc, i, &other);
+
+        if (other.len == name->len
+            && ngx_memcmp(other.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -330,13 +374,10 @@ void
 ngx_http_sync_slot_down(ngx_http_sync_registry_t *reg,
     ngx_http_sync_slot_t *slot, ngx_str_t *text, ngx_log_t *log)
 {
-    size_t                 i, n, size;
-    u_char                *p;
-    sync_str_t             s;
+    ngx_uint_t             i, n;
     sync_arena_t          *arena;
     sync_error_t           err;
     sync_value_t          *document;
-    const sync_value_t    *hosts;
     ngx_http_sync_node_t  *node;
 
     ngx_http_sync_slot_forget(reg, slot);
@@ -350,58 +391,108 @@ ngx_http_sync_slot_down(ngx_http_sync_registry_t *reg,
 
     if (sync_value_parse(&document, arena,
                          (sync_str_t) { text->len, text->data }, 0, &err)
-        != SYNC_OK)
+        == SYNC_OK)
     {
-        goto done;
+        n = ngx_http_sync_slot_read(slot, sync_value_get(document, "match"),
+                                    log);
+
+        for (i = 0; i < n; i++) {
+            node = &slot->hosts[i];
+
+            if (node->key.len == 0
+                || ngx_http_sync_table_find(&reg->hosts, &node->key) != NULL)
+            {
+                /* a tenant that works goes first */
+                continue;
+            }
+
+            /* those that are in the table stand together */
+
+            slot->hosts[slot->nhosts] = *node;
+            ngx_http_sync_table_insert(&reg->hosts,
+                                       &slot->hosts[slot->nhosts++], log);
+        }
     }
 
-    hosts = sync_value_get(sync_value_get(document, "match"), "hosts");
+    sync_value_free(document);
+    sync_arena_destroy(arena);
+}
+
+
+/* Nodes and their keys, in one piece; their number. */
+
+static ngx_uint_t
+ngx_http_sync_slot_read(ngx_http_sync_slot_t *slot, const sync_value_t *match,
+    ngx_log_t *log)
+{
+    size_t                 i, n, count, size;
+    u_char                *p;
+    sync_str_t             s;
+    sync_value_iter_t      it;
+    const sync_value_t    *hosts, *accounts;
+    ngx_http_sync_node_t  *node;
+
+    hosts = sync_value_get(match, "hosts");
+    accounts = sync_value_get(match, "accounts");
 
     n = sync_value_type(hosts) == SYNC_VALUE_ARRAY ? sync_value_count(hosts)
                                                    : 0;
-    size = n * sizeof(ngx_http_sync_node_t);
+    count = n;
+    size = 0;
 
     for (i = 0; i < n; i++) {
         size += sync_value_str(sync_value_at(hosts, i)).len;
     }
 
-    if (n == 0) {
-        goto done;
+    if (sync_value_type(accounts) == SYNC_VALUE_OBJECT) {
+        ngx_memzero(&it, sizeof(it));
+
+        while (sync_value_next(accounts, &it)) {
+            size += it.name.len + 1 + sync_value_str(it.value).len;
+            count++;
+        }
     }
 
-    /* nodes and their keys in one piece */
+    if (count == 0) {
+        return 0;
+    }
 
-    slot->hosts = ngx_calloc(size, log);
+    slot->hosts = ngx_calloc(count * sizeof(ngx_http_sync_node_t) + size, log);
     if (slot->hosts == NULL) {
-        goto done;
+        return 0;
     }
 
-    p = (u_char *) slot->hosts + n * sizeof(ngx_http_sync_node_t);
+    node = slot->hosts;
+    p = (u_char *) (node + count);
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n; i++, node++) {
         s = sync_value_str(sync_value_at(hosts, i));
 
-        node = &slot->hosts[slot->nhosts];
         node->key.len = s.len;
         node->key.data = p;
         node->value = slot;
 
         ngx_strlow(p, s.data, s.len);
         p += s.len;
-
-        if (s.len == 0
-            || ngx_http_sync_table_find(&reg->hosts, &node->key) != NULL)
-        {
-            /* a tenant that works goes first */
-            continue;
-        }
-
-        ngx_http_sync_table_insert(&reg->hosts, node, log);
-        slot->nhosts++;
     }
 
-done:
+    if (count > n) {
+        ngx_memzero(&it, sizeof(it));
 
-    sync_value_free(document);
-    sync_arena_destroy(arena);
+        while (sync_value_next(accounts, &it)) {
+            s = sync_value_str(it.value);
+
+            node->key.data = p;
+            node->value = slot;
+
+            p = ngx_cpymem(p, it.name.data, it.name.len);
+            *p++ = ':';
+            p = ngx_cpymem(p, s.data, s.len);
+
+            node->key.len = p - node->key.data;
+            node++;
+        }
+    }
+
+    return count;
 }

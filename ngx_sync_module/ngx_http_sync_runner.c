@@ -38,6 +38,7 @@ static ngx_msec_t ngx_http_sync_asked_budget(ngx_http_request_t *r,
 
 #define NGX_HTTP_SYNC_PROOFS                                                  \
     (1u << NGX_HTTP_SYNC_STEP_TENANT | 1u << NGX_HTTP_SYNC_STEP_AUTH          \
+     | 1u << NGX_HTTP_SYNC_STEP_TENANT_ELEMENT                                \
      | 1u << NGX_HTTP_SYNC_STEP_ADMIT | 1u << NGX_HTTP_SYNC_STEP_SCOPE        \
      | 1u << NGX_HTTP_SYNC_STEP_ENTITY                                        \
      | 1u << NGX_HTTP_SYNC_STEP_VALIDATE_SOURCE                               \
@@ -54,7 +55,7 @@ static const struct {
 } ngx_http_sync_stages[] = {
     { NGX_HTTP_SYNC_STEP_DEBUG,       NGX_HTTP_SYNC_STEP_LIMIT_EDGE },
     { NGX_HTTP_SYNC_STEP_AUTH,        NGX_HTTP_SYNC_STEP_AUTH },
-    { NGX_HTTP_SYNC_STEP_ADMIT,       NGX_HTTP_SYNC_STEP_SEND },
+    { NGX_HTTP_SYNC_STEP_TENANT_ELEMENT, NGX_HTTP_SYNC_STEP_SEND },
     { NGX_HTTP_SYNC_STEP_CREDENTIALS_EXPIRED, NGX_HTTP_SYNC_STEP_MASK }
 };
 

@@ -163,6 +163,10 @@ sync_doc_list_t sync_doc_hosts(const sync_doc_t *doc);
 /* The tenant's account in another system ("hubspot"), or empty. */
 sync_str_t sync_doc_account(const sync_doc_t *doc, sync_str_t system);
 
+/* All of them, as "hubspot:62515". */
+uint32_t sync_doc_accounts(const sync_doc_t *doc);
+sync_str_t sync_doc_account_at(const sync_doc_t *doc, uint32_t i);
+
 
 /* Issuers of tokens, which vouch for this tenant alone. */
 

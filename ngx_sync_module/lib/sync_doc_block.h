@@ -47,7 +47,7 @@ struct sync_doc_s {
     sync_doc_ref_t  residency;
 
     sync_doc_ref_t  hosts;               /* sync_doc_ref_t each */
-    sync_doc_ref_t  accounts;            /* sync_doc_pair_t */
+    sync_doc_ref_t  accounts;            /* sync_doc_account_rec_t */
     sync_doc_ref_t  issuers;
     sync_doc_ref_t  clients;             /* ascending by id */
     sync_doc_ref_t  plans;
@@ -67,6 +67,11 @@ typedef struct {
     sync_doc_ref_t  value;               /* an account's name; a condition's
                                             list of strings */
 } sync_doc_pair_t;
+
+typedef struct {
+    sync_doc_pair_t pair;
+    sync_doc_ref_t  both;                /* "hubspot:62515" */
+} sync_doc_account_rec_t;
 
 typedef struct {
     sync_doc_ref_t  issuer;

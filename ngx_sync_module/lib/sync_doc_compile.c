@@ -271,7 +271,7 @@ sync_doc_set_accounts(sync_doc_compile_t *c, const sync_value_t *v,
 
     head->accounts.n = (uint32_t) sync_value_count(v);
 
-    rc = sync_doc_room(c, head->accounts.n, sizeof(sync_doc_pair_t),
+    rc = sync_doc_room(c, head->accounts.n, sizeof(sync_doc_account_rec_t),
                        &head->accounts.off);
 
     return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_account_item, head)
@@ -283,26 +283,47 @@ static sync_rc_t
 sync_doc_account_item(sync_doc_compile_t *c, sync_str_t name,
     const sync_value_t *v, uint32_t i, void *data)
 {
-    sync_rc_t          rc;
-    sync_doc_t        *head = data;
-    sync_doc_pair_t    pair;
-    sync_doc_member_t  m;
+    sync_rc_t                rc;
+    sync_str_t               value, both;
+    sync_doc_t              *head = data;
+    sync_doc_member_t        m;
+    sync_doc_account_rec_t   account;
 
     rc = sync_doc_kind(c, v, SYNC_DOC_STRING);
 
     if (rc == SYNC_OK) {
-        rc = sync_doc_name_of(c, "system", name, &pair.name);
+        rc = sync_doc_name_of(c, "system", name, &account.pair.name);
     }
 
     if (rc == SYNC_OK) {
         memset(&m, 0, sizeof(m));
-        m.offset = offsetof(sync_doc_pair_t, value);
+        m.offset = offsetof(sync_doc_account_rec_t, pair.value);
 
-        rc = sync_doc_set_text(c, v, &m, &pair);
+        rc = sync_doc_set_text(c, v, &m, &account);
     }
 
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    /* by which a tenant is found: no name of a system has a colon */
+
+    value = sync_value_str(v);
+    both.len = name.len + 1 + value.len;
+    both.data = sync_alloc(c->arena, both.len);
+
+    if (both.data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    memcpy(both.data, name.data, name.len);
+    both.data[name.len] = ':';
+    memcpy(both.data + name.len + 1, value.data, value.len);
+
+    rc = sync_doc_string(c, both, &account.both);
+
     if (rc == SYNC_OK) {
-        sync_doc_write(c, head->accounts.off, i, &pair, sizeof(pair));
+        sync_doc_write(c, head->accounts.off, i, &account, sizeof(account));
     }
 
     return rc;

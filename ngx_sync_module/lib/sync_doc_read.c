@@ -143,18 +143,36 @@ sync_doc_hosts(const sync_doc_t *doc)
 sync_str_t
 sync_doc_account(const sync_doc_t *doc, sync_str_t system)
 {
-    uint32_t                i;
-    const sync_doc_pair_t  *pair;
+    uint32_t                       i;
+    const sync_doc_account_rec_t  *rec;
 
     for (i = 0; i < doc->accounts.n; i++) {
-        pair = sync_doc_at(doc, doc->accounts, i, sync_doc_pair_t);
+        rec = sync_doc_at(doc, doc->accounts, i, sync_doc_account_rec_t);
 
-        if (sync_str_eq(sync_doc_view(doc, pair->name), system)) {
-            return sync_doc_view(doc, pair->value);
+        if (sync_str_eq(sync_doc_view(doc, rec->pair.name), system)) {
+            return sync_doc_view(doc, rec->pair.value);
         }
     }
 
     return sync_str_lit("");
+}
+
+
+uint32_t
+sync_doc_accounts(const sync_doc_t *doc)
+{
+    return doc->accounts.n;
+}
+
+
+sync_str_t
+sync_doc_account_at(const sync_doc_t *doc, uint32_t i)
+{
+    const sync_doc_account_rec_t  *rec;
+
+    rec = sync_doc_at(doc, doc->accounts, i, sync_doc_account_rec_t);
+
+    return rec ? sync_doc_view(doc, rec->both) : sync_str_lit("");
 }
 
 

@@ -189,6 +189,9 @@ test_tenant(const sync_doc_t *doc)
 
     is_str(sync_doc_account(doc, str("hubspot")), "62515", "an account");
     is_str(sync_doc_account(doc, str("shopify")), "", "is not there");
+    is_int(sync_doc_accounts(doc), 1, "accounts");
+    is_str(sync_doc_account_at(doc, 0), "hubspot:62515", "as it is found");
+    is_str(sync_doc_account_at(doc, 1), "", "no second");
 
     is_int(sync_doc_issuers(doc), 2, "issuers");
     ok(sync_doc_issuer(doc, str("https://acme.okta.example"), &issuer)

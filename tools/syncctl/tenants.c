@@ -125,15 +125,15 @@ syncctl_tenants_judge(sync_arena_t *arena, syncctl_tenants_t *tenants)
 }
 
 
-/* A host and an id have one owner, by the order of the files. */
+/* A host, an account and an id have one owner, by the order of the files. */
 
 static int
 syncctl_tenants_owner(sync_arena_t *arena, syncctl_tenants_t *tenants,
     size_t i)
 {
     size_t             k;
-    uint32_t           h;
-    sync_str_t         host;
+    uint32_t           h, a;
+    sync_str_t         host, account;
     sync_doc_list_t    hosts;
     syncctl_tenant_t  *t, *other;
 
@@ -161,6 +161,21 @@ syncctl_tenants_owner(sync_arena_t *arena, syncctl_tenants_t *tenants,
                        "of %s\n", t->file, (unsigned) h, (int) host.len,
                        (char *) host.data, other->file);
                 return SYNCCTL_NO;
+            }
+        }
+
+        for (h = 0; h < sync_doc_accounts(t->doc); h++) {
+            account = sync_doc_account_at(t->doc, h);
+
+            for (a = 0; a < sync_doc_accounts(other->doc); a++) {
+
+                if (sync_str_eq(sync_doc_account_at(other->doc, a), account)) {
+                    printf("%s: invalid: at /match/accounts: the account "
+                           "\"%.*s\" is of %s\n", t->file,
+                           (int) account.len, (char *) account.data,
+                           other->file);
+                    return SYNCCTL_NO;
+                }
             }
         }
     }
