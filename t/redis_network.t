@@ -9,6 +9,8 @@ use lib 't/lib';
 use Test::Sync;
 use Test::Sync::Redis;
 use File::Temp ();
+use IO::Select;
+use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
 Test::Sync::Redis->available or plan skip_all => 'no redis-server';
@@ -54,6 +56,70 @@ sub namespace {
 
     return ($pid, $net, $dev);
 }
+
+
+# A Redis 6.2 tells of a script on a replica in the middle of its words.  The
+# port of what stands before $r and says it so.
+
+sub elder {
+    my ($r) = @_;
+
+    my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8)
+        or die "elder: $!";
+    my $pid = fork() // die "fork: $!";
+
+    return ($s->sockport, $pid) if $pid;
+
+    my $all = IO::Select->new($s);
+    my %other;
+
+    while (1) {
+        for my $fh ($all->can_read) {
+            if ($fh == $s) {
+                my $c = $s->accept;
+                my $up = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                               PeerPort => $r->port) or next;
+                @other{$c, $up} = ([ $up, 0 ], [ $c, 1 ]);
+                $all->add($c, $up);
+                next;
+            }
+
+            my ($to, $answer) = @{ $other{$fh} || next };
+
+            if (!sysread $fh, my $bytes, 65536) {
+                $all->remove($fh, $to);
+                delete @other{$fh, $to};
+                close $_ for $fh, $to;
+
+            } else {
+                $bytes =~ s/^-(READONLY[^\r]*)/-ERR Error running script (call to f_0): \@user_script:7: \@user_script: 7: -$1/mg
+                    if $answer;
+                syswrite $to, $bytes;
+            }
+        }
+    }
+}
+
+
+subtest 'a master becomes a replica under way' => sub {
+    my $r = Test::Sync::Redis->start;
+    my ($port, $pid) = elder($r);
+
+    gateway("sync_store redis://127.0.0.1:$port timeout=500ms breaker=off;");
+    ok($t->wait_for(sub { claim('first') eq 'OK' }, 5), 'it serves');
+
+    $r->cmd('REPLICAOF', '127.0.0.1', 1);
+    is(claim('a'), 'DOWN', 'and then it does not');
+    like($t->log_text, qr/has become a replica/, 'which is told as it is');
+    unlike($t->log_text, qr/was refused: ERR/, 'and not as a refusal');
+
+    $r->cmd('REPLICAOF', 'NO', 'ONE');
+    ok($t->wait_for(sub { claim('b') eq 'OK' }, 5), 'it serves again');
+
+    $t->done;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+};
 
 
 subtest 'a network that swallows' => sub {

@@ -660,7 +660,7 @@ ngx_sync_redis_cluster_refused(ngx_sync_redis_conn_t *conn,
                && !ngx_sync_redis_is_error(reply, "CLUSTERDOWN")
                && !ngx_sync_redis_is_error(reply, "LOADING")
                && !ngx_sync_redis_is_error(reply, "MASTERDOWN")
-               && !ngx_sync_redis_is_error(reply, "READONLY"))
+               && !ngx_sync_redis_is_readonly(reply))
     {
         return NGX_DECLINED;
     }

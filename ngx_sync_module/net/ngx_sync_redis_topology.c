@@ -238,11 +238,22 @@ ngx_sync_redis_conn_disappoint(ngx_sync_redis_conn_t *conn)
 }
 
 
+ngx_uint_t
+ngx_sync_redis_is_readonly(ngx_sync_redis_reply_t *reply)
+{
+    /* of a script 6.2 has it in the middle of its words */
+
+    return ngx_sync_redis_is_error(reply, "READONLY")
+           || (ngx_sync_redis_is_error(reply, "ERR Error running script")
+               && ngx_strstr(reply->str.data, ": -READONLY ") != NULL);
+}
+
+
 ngx_int_t
 ngx_sync_redis_refused(ngx_sync_redis_conn_t *conn, ngx_sync_redis_cmd_t *cmd,
     ngx_sync_redis_reply_t *reply)
 {
-    if (ngx_sync_redis_is_error(reply, "READONLY")) {
+    if (ngx_sync_redis_is_readonly(reply)) {
         ngx_sync_redis_conn_fail(conn, "has become a replica");
 
     } else if (ngx_sync_redis_is_error(reply, "LOADING")) {

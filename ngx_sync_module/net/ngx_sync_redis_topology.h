@@ -102,6 +102,9 @@ void ngx_sync_redis_greet_mark(ngx_sync_redis_conn_t *conn, ngx_uint_t i);
 /* hooks->greet: both, for a server that has all. */
 void ngx_sync_redis_greet(ngx_sync_redis_conn_t *conn);
 
+/* A replica was asked to write, and nothing was written. */
+ngx_uint_t ngx_sync_redis_is_readonly(ngx_sync_redis_reply_t *reply);
+
 /*
  * hooks->refused where there is one master: errors that say that nothing was
  * executed and that this is not, or not yet, the server that would.  The
