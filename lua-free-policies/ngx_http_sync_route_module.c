@@ -43,6 +43,7 @@ static ngx_int_t ngx_http_sync_route_headers(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_sync_route_passes(ngx_http_sync_ctx_t *ctx,
     ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_sync_route_clean(ngx_str_t *value);
+static ngx_str_t ngx_http_sync_route_group(ngx_http_request_t *r);
 static ngx_str_t ngx_http_sync_route_str(sync_str_t s);
 static char *ngx_http_sync_route_init_main_conf(ngx_conf_t *cf, void *conf);
 
@@ -230,7 +231,8 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     ctx->route.connector = connector;
-    ctx->route.upstream = ngx_http_sync_route_str(c->upstream);
+    ctx->route.upstream = c->port ? ngx_http_sync_route_group(r)
+                                  : ngx_http_sync_route_str(c->upstream);
     ctx->route.host = ngx_http_sync_route_str(c->host);
     ctx->route.tls_name = ngx_http_sync_route_str(c->tls_name);
     ctx->route.method = ngx_http_sync_route_str(operation.method);
@@ -704,6 +706,19 @@ ngx_http_sync_route_clean(ngx_str_t *value)
     }
 
     return 1;
+}
+
+
+/* Of connectors by URL: a document with one is refused where there is none. */
+
+static ngx_str_t
+ngx_http_sync_route_group(ngx_http_request_t *r)
+{
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+
+    return smcf->peers->host;
 }
 
 

@@ -249,7 +249,7 @@ ngx_http_sync_share_ask(ngx_http_sync_ctx_t *ctx,
 
     conf = sctx->conf;
 
-    where = ctx->route.c.upstream;
+    where = ctx->route.c.port ? ctx->route.c.host : ctx->route.c.upstream;
 
     sync_sha256(where.data, where.len, digest[0]);
     sync_sha256(ctx->tenant.id.data, ctx->tenant.id.len, digest[1]);

@@ -59,6 +59,7 @@ typedef enum {
     NGX_HTTP_SYNC_STEP_DRY_RUN,
     NGX_HTTP_SYNC_STEP_CREDENTIALS,      /* from here on also before a request */
     NGX_HTTP_SYNC_STEP_SESSION,          /* is sent again */
+    NGX_HTTP_SYNC_STEP_RESOLVE,          /* the name of a connector by URL */
     NGX_HTTP_SYNC_STEP_SEND,             /* the note leaves before the bytes */
 
     /* response */
@@ -566,6 +567,8 @@ typedef struct {
     ngx_array_t                  checks;
     ngx_uint_t                   status;     /* sync_status stands somewhere */
     ngx_array_t                 *wrapped;    /* balancers inside our own */
+    ngx_http_upstream_srv_conf_t  *peers;    /* with sync_peers, or NULL */
+    ngx_module_t                *proxy;      /* that of proxy_pass, or NULL */
     ngx_shm_zone_t              *metrics;
     struct ngx_sync_blocks_s    *flight;     /* NULL: nothing is fetched */
 } ngx_http_sync_main_conf_t;

@@ -24,11 +24,15 @@ typedef struct {
 
 static ngx_http_upstream_conf_t *ngx_http_sync_proxied_by(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx, const ngx_http_sync_proxying_t **by);
-static ngx_module_t *ngx_http_sync_find_module(ngx_conf_t *cf,
-    const char *name);
 static ngx_int_t ngx_http_sync_check_claims(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u,
     const ngx_http_sync_proxying_t *by);
+#if (NGX_HTTP_SSL)
+static ngx_int_t ngx_http_sync_check_peers(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u);
+static ngx_uint_t ngx_http_sync_keeps(ngx_http_upstream_conf_t *u,
+    ngx_module_t *proxy);
+#endif
 static void ngx_http_sync_check_bodies(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u,
     const ngx_http_sync_proxying_t *by);
@@ -104,6 +108,17 @@ ngx_http_sync_check_settings(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         ngx_http_sync_check_bodies(cf, ctx, u, by);
     }
 
+#if (NGX_HTTP_SSL)
+
+    if (ngx_strcmp(by->prefix, "proxy") == 0
+        && ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY)
+        && ngx_http_sync_check_peers(cf, ctx, u) != NGX_OK)
+    {
+        rc = NGX_ERROR;
+    }
+
+#endif
+
 #if (NGX_HTTP_CACHE)
 
     if (u->cache == 1 && ngx_http_sync_check_cache(cf, ctx, u, by) != NGX_OK) {
@@ -167,7 +182,7 @@ ngx_http_sync_proxied_by(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 }
 
 
-static ngx_module_t *
+ngx_module_t *
 ngx_http_sync_find_module(ngx_conf_t *cf, const char *name)
 {
     ngx_uint_t  i;
@@ -218,6 +233,121 @@ ngx_http_sync_check_claims(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 
     return rc;
 }
+
+
+#if (NGX_HTTP_SSL)
+
+/*
+ * What connectors by URL need.  Where there are other groups, too, the location
+ * may be for those alone: then it is the request that is refused.
+ */
+
+static ngx_int_t
+ngx_http_sync_check_peers(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    ngx_http_upstream_conf_t *u)
+{
+    ngx_uint_t                       i;
+    ngx_http_core_loc_conf_t        *clcf;
+    ngx_http_sync_loc_conf_t        *slcf;
+    ngx_http_sync_main_conf_t       *smcf;
+    ngx_http_upstream_srv_conf_t   **uscf;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+    smcf = ctx->main_conf[ngx_http_sync_module.ctx_index];
+    umcf = ctx->main_conf[ngx_http_upstream_module.ctx_index];
+
+    if (smcf->peers == NULL) {
+        return NGX_OK;
+    }
+
+    if (!u->ssl_verify) {
+        uscf = umcf->upstreams.elts;
+
+        for (i = 0; i < umcf->upstreams.nelts; i++) {
+            if (uscf[i] != smcf->peers
+                && uscf[i]->flags & NGX_HTTP_UPSTREAM_CREATE)
+            {
+                break;
+            }
+        }
+
+        if (i == umcf->upstreams.nelts) {
+            ngx_http_sync_refuse(cf, ctx, "sync_peers needs "
+                                 "\"proxy_ssl_verify on\": nothing is sent "
+                                 "to a connector by URL that is not verified; "
+                                 "\"include sync/connector.conf\" says so");
+            return NGX_ERROR;
+        }
+
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "nothing is sent to connectors by URL without "
+                      "\"proxy_ssl_verify on\", in location \"%V\", %V:%ui",
+                      &clcf->name, &slcf->file, slcf->line);
+    }
+
+    if (!ngx_http_sync_keeps(u, smcf->proxy)) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "sync_peers keeps no connection without "
+                      "\"proxy_http_version 1.1\" and \"proxy_set_header "
+                      "Connection \"\"\", which a proxy_set_header of the "
+                      "location does not inherit, in location \"%V\", %V:%ui",
+                      &clcf->name, &slcf->file, slcf->line);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Does a location ask its upstream to keep the connection?  The places in the
+ * module's configuration are those of its directives; since 1.29.7 both are
+ * its defaults.
+ */
+
+static ngx_uint_t
+ngx_http_sync_keeps(ngx_http_upstream_conf_t *u, ngx_module_t *proxy)
+{
+    ngx_uint_t      i, version, keeps;
+    ngx_array_t    *headers;
+    ngx_keyval_t   *h;
+    ngx_command_t  *cmd;
+
+    version = NGX_HTTP_VERSION_11;
+    keeps = nginx_version >= 1029007;
+
+    for (cmd = proxy->commands; cmd->name.len; cmd++) {
+
+        if (ngx_strcmp(cmd->name.data, "proxy_http_version") == 0) {
+            version = *(ngx_uint_t *) ((u_char *) u + cmd->offset);
+        }
+
+        if (ngx_strcmp(cmd->name.data, "proxy_set_header") != 0) {
+            continue;
+        }
+
+        headers = *(ngx_array_t **) ((u_char *) u + cmd->offset);
+
+        if (headers == NULL) {
+            continue;
+        }
+
+        h = headers->elts;
+
+        for (i = 0; i < headers->nelts; i++) {
+            if (h[i].key.len == sizeof("Connection") - 1
+                && ngx_strcasecmp(h[i].key.data, (u_char *) "Connection") == 0)
+            {
+                keeps = h[i].value.len == 0;
+            }
+        }
+    }
+
+    return keeps && version >= NGX_HTTP_VERSION_11;
+}
+
+#endif
 
 
 static void

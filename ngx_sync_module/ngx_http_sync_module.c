@@ -311,6 +311,12 @@ ngx_http_sync_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    smcf->proxy = ngx_http_sync_find_module(cf, "ngx_http_proxy_module");
+
+    if (ngx_http_sync_peers_init(cf, smcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_sync_wrap_peers(cf);
 }
 

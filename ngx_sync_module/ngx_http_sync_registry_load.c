@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_sync_core.h"
 #include "ngx_http_sync_registry_parts.h"
 
 
@@ -25,6 +26,8 @@ static ngx_http_sync_tenant_t *ngx_http_sync_tenant_create(
     ngx_http_sync_registry_t *reg, u_char *block, size_t len,
     ngx_log_t *log);
 static sync_rc_t ngx_http_sync_load_upstream(void *data, sync_str_t name);
+static sync_rc_t ngx_http_sync_load_url(void *data, const sync_url_t *url,
+    sync_error_t *err);
 static sync_rc_t ngx_http_sync_load_library(void *data, sync_str_t path);
 static sync_rc_t ngx_http_sync_load_template(void *data, sync_arena_t *arena,
     sync_str_t path, sync_str_t *text);
@@ -306,6 +309,7 @@ ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
 
     ngx_memzero(&options, sizeof(sync_doc_options_t));
     options.upstream = ngx_http_sync_load_upstream;
+    options.url = ngx_http_sync_load_url;
     options.library = ngx_http_sync_load_library;
     options.load = ngx_http_sync_load_template;
     options.kept = ngx_http_sync_load_kept;
@@ -428,6 +432,41 @@ ngx_http_sync_load_upstream(void *data, sync_str_t name)
     }
 
     return SYNC_NO;
+}
+
+
+/* What the name is resolved to is judged when it is called. */
+
+static sync_rc_t
+ngx_http_sync_load_url(void *data, const sync_url_t *url, sync_error_t *err)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    sync_egress_t              *egress;
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(load->reg->cycle,
+                                               ngx_http_sync_module);
+
+    if (smcf->peers == NULL) {
+        return sync_refuse(err, "value", SYNC_NOWHERE, "needs a group of "
+                           "nginx.conf for all connectors by URL, as "
+                           "\"upstream sync_connectors { sync_peers; }\"");
+    }
+
+    egress = ngx_http_sync_peers_egress(smcf);
+
+    if (sync_egress_name(egress, url) != SYNC_OK
+        || (url->literal
+            && sync_egress_address(egress, url->ip, url->iplen) != SYNC_OK))
+    {
+        return sync_refuse(err, "value", SYNC_NOWHERE, "is not within "
+                           "\"sync_egress\" of nginx.conf, which lists what "
+                           "may be called (a port other than 443 with its "
+                           "name)");
+    }
+
+    return SYNC_OK;
 }
 
 

@@ -347,8 +347,11 @@ my @documents = (
       qr{"/clients/a/entities/sales_ordre".*sales_order} ],
     [ { %good, clients => { a => { entities => { sales_order => [ 'burn' ] }
         } } }, qr{"/clients/a/entities/sales_order/0"} ],
-    [ { %good, connectors => { erp => { format => 'json' } } },
-      qr{"/connectors/erp".*"upstream"} ],
+    [ { %good, connectors => { erp => { entities => { sales_order =>
+        { read => 'GET /o/{id}' } } } } }, qr{"/connectors/erp".*"upstream"} ],
+    [ { %good, connectors => { erp => { url => 'https://erp.example' } } },
+      qr{"/connectors/erp/url".*"upstream sync_connectors \{ sync_peers; \}"}
+      ],
     [ { %good, connectors => { erp => { upstream => 'nowhere',
         format => 'json' } } }, qr{"/connectors/erp/upstream".*nowhere} ],
     [ { %good, connectors => { erp => { upstream => 'erp',

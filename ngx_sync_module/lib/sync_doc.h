@@ -17,6 +17,7 @@
 
 
 #include "sync_format.h"
+#include "sync_url.h"
 #include "sync_value.h"
 
 
@@ -68,6 +69,10 @@ sync_str_t sync_op_name(sync_op_e op);
 typedef struct {
     /* Is there an upstream group of that name in nginx.conf?  OK or NO. */
     sync_rc_t     (*upstream)(void *data, sync_str_t name);
+
+    /* May a connector be at that URL?  OK, or NO with err->text. */
+    sync_rc_t     (*url)(void *data, const sync_url_t *url,
+                         sync_error_t *err);
 
     /*
      * Is there a file at that path below the library?  OK or NO.  Called for
@@ -364,12 +369,18 @@ typedef enum {
     SYNC_UNKNOWN_RELEASE
 } sync_doc_unknown_e;
 
+/* By a group of nginx.conf or by URL: the one's name is empty, or the
+   other's port is 0. */
+
 typedef struct {
     sync_str_t               name;
     sync_str_t               upstream;
-    sync_str_t               host;       /* default: upstream */
+    sync_str_t               host;       /* default: upstream; of the URL */
     sync_str_t               path;       /* "/base", or empty; no last "/" */
     sync_str_t               tls_name;   /* default: host without its port */
+    sync_str_t               address;    /* of the URL: a name, lower case, or
+                                            an address without brackets */
+    uint32_t                 port;       /* of the URL */
     sync_format_e            format;
     sync_doc_list_t          lists;      /* names that are always lists */
 

@@ -162,6 +162,7 @@ typedef struct {
     sync_doc_ref_t  host;
     sync_doc_ref_t  path;
     sync_doc_ref_t  tls_name;
+    sync_doc_ref_t  address;
     sync_doc_ref_t  request_headers;
     sync_doc_ref_t  response_headers;
     sync_doc_ref_t  lists;
@@ -176,7 +177,7 @@ typedef struct {
     uint32_t        on_unknown;
     uint32_t        rolls_back;
     uint32_t        capacity;
-    uint32_t        unused;
+    uint32_t        port;                /* 0: by upstream */
     uint32_t        transient[8];        /* a bit for each status */
 } sync_doc_connector_rec_t;
 

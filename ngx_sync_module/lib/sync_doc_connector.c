@@ -29,8 +29,6 @@ static sync_rc_t sync_doc_connector_whole(sync_doc_compile_t *c,
     sync_doc_connector_fill_t *fill);
 static sync_rc_t sync_doc_set_upstream(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
-static sync_rc_t sync_doc_set_path(sync_doc_compile_t *c,
-    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_idempotency(sync_doc_compile_t *c,
     const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 static sync_rc_t sync_doc_set_send(sync_doc_compile_t *c,
@@ -170,10 +168,8 @@ static const sync_doc_member_t  sync_doc_idempotency_table[] = {
 
 static const sync_doc_member_t  sync_doc_connector_table[] = {
 
-    { "upstream", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_upstream,
+    { "upstream", SYNC_DOC_STRING, 0, sync_doc_set_upstream,
       sync_doc_in(upstream), NULL },
-
-    sync_doc_later("url"),
 
     { "host", SYNC_DOC_STRING, 0, sync_doc_set_host,
       sync_doc_in(host), "port" },
@@ -183,6 +179,10 @@ static const sync_doc_member_t  sync_doc_connector_table[] = {
 
     { "tls_name", SYNC_DOC_STRING, 0, sync_doc_set_host,
       sync_doc_in(tls_name), NULL },
+
+    /* behind what it says itself, or needs */
+
+    { "url", SYNC_DOC_STRING, 0, sync_doc_set_url, 0, NULL },
 
     { "format", SYNC_DOC_STRING, 0, sync_doc_set_word,
       sync_doc_in(format), &sync_doc_formats },
@@ -295,6 +295,12 @@ sync_doc_connector_whole(sync_doc_compile_t *c,
     unsigned char             *colon;
     sync_doc_connector_rec_t  *rec = &fill->rec;
 
+    if (rec->upstream.n == 0 && rec->port == 0) {
+        return sync_doc_refuse(c, "missing-member", "names neither "
+                               "\"upstream\", a group of nginx.conf, nor "
+                               "\"url\": one of them says where it is");
+    }
+
     if (rec->on_unknown == SYNC_UNKNOWN_RESEND && rec->send == SYNC_SEND_NONE
         && fill->post)
     {
@@ -347,58 +353,6 @@ sync_doc_set_upstream(sync_doc_compile_t *c, const sync_value_t *v,
     }
 
     return rc;
-}
-
-
-static sync_rc_t
-sync_doc_set_path(sync_doc_compile_t *c, const sync_value_t *v,
-    const sync_doc_member_t *m, void *rec)
-{
-    size_t        i;
-    sync_rc_t     rc;
-    sync_str_t    s, code, text;
-    sync_error_t  err;
-
-    s = sync_value_str(v);
-
-    if (s.len < 2 || s.data[0] != '/' || s.data[s.len - 1] == '/'
-        || s.len > SYNC_DOC_TEXT)
-    {
-        return sync_doc_refuse(c, "value", "is not a path like \"/base\": with "
-                               "a \"/\" first and none last");
-    }
-
-    for (i = 0; i < s.len; i++) {
-        if (s.data[i] == '?' || s.data[i] == '{' || s.data[i] == '\'') {
-            return sync_doc_refuse(c, "value", "has a query, a quote or a "
-                                   "placeholder, which belong to the requests "
-                                   "of entities");
-        }
-    }
-
-    /* what else a path may be, templates know */
-
-    text.len = s.len + sizeof("GET ") - 1;
-    text.data = sync_alloc(c->arena, text.len);
-
-    if (text.data == NULL) {
-        return SYNC_FAULT;
-    }
-
-    memcpy(text.data, "GET ", sizeof("GET ") - 1);
-    memcpy(text.data + sizeof("GET ") - 1, s.data, s.len);
-
-    rc = sync_template_compile(c->arena, text, &code, &err);
-
-    if (rc == SYNC_NO) {
-        return sync_doc_refuse(c, "value", "%s", err.text);
-    }
-
-    return rc == SYNC_OK
-           ? sync_doc_string(c, s, (sync_doc_ref_t *)
-                                   (void *) ((unsigned char *) rec
-                                             + m->offset))
-           : rc;
 }
 
 

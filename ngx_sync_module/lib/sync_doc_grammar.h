@@ -268,6 +268,12 @@ sync_rc_t sync_doc_read_operation(sync_doc_compile_t *c,
     const sync_doc_connector_rec_t *connector, sync_doc_operation_rec_t *rec,
     int *post);
 
+/* Where a connector is, in sync_doc_url.c: rec begins with its record. */
+sync_rc_t sync_doc_set_path(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+sync_rc_t sync_doc_set_url(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+
 /* In sync_doc_rules.c. */
 sync_rc_t sync_doc_set_schemas(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);

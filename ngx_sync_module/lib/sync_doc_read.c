@@ -551,6 +551,8 @@ sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
     connector->host = sync_doc_view(doc, rec->host);
     connector->path = sync_doc_view(doc, rec->path);
     connector->tls_name = sync_doc_view(doc, rec->tls_name);
+    connector->address = sync_doc_view(doc, rec->address);
+    connector->port = rec->port;
     connector->format = (sync_format_e) rec->format;
     connector->lists = sync_doc_list(rec->lists);
     connector->request_headers = sync_doc_list(rec->request_headers);

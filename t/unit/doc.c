@@ -25,6 +25,7 @@ static void test_good(void);
 static void test_tenant(const sync_doc_t *doc);
 static void test_clients(const sync_doc_t *doc);
 static void test_formats(void);
+static void test_urls(void);
 static void test_connectors(const sync_doc_t *doc);
 static void test_routes(const sync_doc_t *doc);
 static void test_rules(const sync_doc_t *doc);
@@ -57,7 +58,7 @@ static const file_t  files[] = {
 
 
 static const sync_doc_options_t  options = {
-    has_upstream, has_file, load_file, NULL, NULL, NULL
+    has_upstream, may_call, has_file, load_file, NULL, NULL, NULL
 };
 
 
@@ -68,6 +69,7 @@ main(void)
 
     test_good();
     test_formats();
+    test_urls();
     test_least();
     test_extends();
     test_text();
@@ -301,6 +303,53 @@ test_clients(const sync_doc_t *doc)
 
 
 static void
+test_urls(void)
+{
+    const char             *text;
+    sync_str_t              block;
+    sync_error_t            err;
+    const sync_doc_t       *doc;
+    sync_doc_connector_t    c;
+
+    text =
+        "{\"tenant\":\"acme\",\"id\":\"t_7f3a\",\"connectors\":{"
+        "\"base\":{\"url\":\"https://S4.example:8443/sap/opu\","
+        "\"entities\":{\"invoice\":{\"read\":\"GET /i/{id}\"}}},"
+        "\"bare\":{\"url\":\"https://s4.example/\",\"tls_name\":\"X.example\","
+        "\"entities\":{\"invoice\":{\"read\":\"GET /i/{id}\"}}},"
+        "\"six\":{\"url\":\"https://[2001:db8::1]:444\","
+        "\"tls_name\":\"six.example\","
+        "\"entities\":{\"invoice\":{\"read\":\"GET /i/{id}\"}}}}}";
+
+    if (!ok(load(text, &block, &err) == SYNC_OK, "URLs are taken")) {
+        diag("%s", err.text);
+        return;
+    }
+
+    doc = sync_doc_open(block);
+
+    (void) sync_doc_connector(doc, str("base"), &c);
+    is_str(c.upstream, "", "a URL: no group");
+    is_str(c.address, "s4.example", "what is resolved, in lower case");
+    is_int(c.port, 8443, "its port");
+    is_str(c.host, "s4.example:8443", "its Host");
+    is_str(c.tls_name, "s4.example", "its TLS name");
+    is_str(c.path, "/sap/opu", "its path");
+
+    (void) sync_doc_connector(doc, str("bare"), &c);
+    is_int(c.port, 443, "the port of https");
+    is_str(c.host, "s4.example", "and a Host without it");
+    is_str(c.tls_name, "x.example", "a TLS name of its own");
+    is_str(c.path, "", "and no path");
+
+    (void) sync_doc_connector(doc, str("six"), &c);
+    is_str(c.address, "2001:db8::1", "an address, without brackets");
+    is_str(c.host, "[2001:db8::1]:444", "which its Host has");
+    is_str(c.tls_name, "six.example", "and the name it has to have");
+}
+
+
+static void
 test_formats(void)
 {
     const char             *text;
@@ -384,6 +433,7 @@ test_connectors(const sync_doc_t *doc)
     ok(sync_doc_connector(doc, str("s4"), &c) == SYNC_OK, "by name");
     is_int(c.index, 0, "its index");
     is_str(c.upstream, "s4_odata", "upstream");
+    is_int(c.port, 0, "and no URL");
     is_str(c.host, "s4.example:8443", "host");
     is_str(c.tls_name, "s4.example", "TLS name: the host without port");
     is_str(c.path, "/sap/opu/odata/sap/API_SALES_ORDER_SRV", "path");

@@ -119,6 +119,25 @@ has_upstream(void *data, sync_str_t name)
 }
 
 
+/* All of these, and an address. */
+
+static inline sync_rc_t
+may_call(void *data, const sync_url_t *url, sync_error_t *err)
+{
+    (void) data;
+
+    if (url->literal || sync_str_is(url->host, "my300.s4.example")
+        || sync_str_is(url->host, "S4.example")
+        || sync_str_is(url->host, "s4.example")
+        || sync_str_is(url->host, "12345.suitetalk.api.netsuite.com"))
+    {
+        return SYNC_OK;
+    }
+
+    return sync_refuse(err, "value", SYNC_NOWHERE, "is not to be called");
+}
+
+
 static inline sync_rc_t
 has_file(void *data, sync_str_t path)
 {

@@ -129,8 +129,6 @@ static const broken_t  later[] = {
     { "{\"sources\":{\"sf-outbound\":{\"max\":null}}}",
       "/sources/sf-outbound/ack", NULL, "\"ack\"" },
     { "{\"sources\":{\"sf-outbound\":{\"ack\":null}}}",
-      "/connectors/s4/url", NULL, "\"url\"" },
-    { "{\"connectors\":{\"s4\":{\"url\":null,\"upstream\":\"s4_odata\"}}}",
       "/connectors/s4/session", NULL, "\"session\"" },
     { "{\"connectors\":{\"s4\":{\"session\":null}}}",
       "/connectors/s4/idempotency/on_unknown", NULL, "on_unknown \"probe\"" },
@@ -140,9 +138,8 @@ static const broken_t  later[] = {
       "}}}}}", "/connectors/s4/entities/sales_order/list/query", NULL,
       "\"query\"" },
     { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"list\":{"
-      "\"query\":null}}}}}}", "/connectors/netsuite/url", NULL, "\"url\"" },
-    { "{\"connectors\":{\"netsuite\":{\"url\":null,\"upstream\":\"netsuite\""
-      "}}}", "/connectors/netsuite/credentials/private_key_jwt", NULL,
+      "\"query\":null}}}}}}",
+      "/connectors/netsuite/credentials/private_key_jwt", NULL,
       "\"private_key_jwt\"" },
     { NULL, NULL, NULL, NULL }
 };
@@ -152,6 +149,8 @@ static const broken_t  later[] = {
     "\"consumer_key\":\"secret:a\",\"consumer_secret\":\"secret:b\","        \
     "\"token\":\"secret:c\",\"token_secret\":\"secret:d\""
 #define S4(members)  "{\"connectors\":{\"s4\":{" members "}}}"
+#define URL(url)  S4("\"upstream\":null,\"host\":null,\"path\":null,"        \
+                     "\"url\":\"" url "\"")
 #define ORDER(members)  S4("\"entities\":{\"sales_order\":{" members "}}")
 #define AT_S4     "/connectors/s4"
 #define AT_ORDER  "/connectors/s4/entities/sales_order"
@@ -443,7 +442,23 @@ static const broken_t  broken[] = {
     { "{\"connectors\":{\"s~4\":{}}}", "/connectors/s~04", "value",
       "is not the name of a connector" },
     { S4("\"upstream\":null"), AT_S4, "missing-member",
-      "\"upstream\" is missing" },
+      "names neither \"upstream\"" },
+    { S4("\"url\":\"https://s4.example\""), AT_S4 "/url", "value",
+      "stands beside \"upstream\"" },
+    { S4("\"upstream\":null,\"url\":\"https://s4.example\""), AT_S4 "/url",
+      "value", "has a host and a path of its own" },
+    { URL("http://s4.example"), AT_S4 "/url", "value", "https" },
+    { URL("https://user@s4.example"), AT_S4 "/url", "value", "user" },
+    { URL("https://s4.example/sap/"), AT_S4 "/url", "value", "none last" },
+    { URL("https://s4.example?a=b"), AT_S4 "/url", "value", "" },
+    { URL("https://s4.example/sap?a=b"), AT_S4 "/url", "value",
+      "has a query" },
+    { URL("https://s4.example/{id}"), AT_S4 "/url", "value", "no URL" },
+    { URL("https://s4.example/a/../b"), AT_S4 "/url", "value", "\"..\"" },
+    { URL("https://203.0.113.7"), AT_S4 "/url", "value",
+      "\"tls_name\" says which name" },
+    { URL("https://elsewhere.example"), AT_S4 "/url", "value",
+      "is not to be called" },
     { S4("\"upstream\":\"nowhere\""), AT_S4 "/upstream", "reference",
       "there is no \"upstream nowhere\" in nginx.conf" },
     { S4("\"host\":\"s4.example:99999\""), AT_S4 "/host", "value",
@@ -660,7 +675,7 @@ static const broken_t  secrets[] = {
 
 
 static const sync_doc_options_t  options = {
-    has_upstream, has_file, load_template, NULL, NULL, NULL
+    has_upstream, may_call, has_file, load_template, NULL, NULL, NULL
 };
 
 
