@@ -217,3 +217,38 @@ subtest 'a user who may not look' => sub {
 };
 
 
+
+
+subtest 'a Redis that evicts' => sub {
+    my $r = Test::Sync::Redis->start;
+
+    $r->cmd('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+
+    gateway('sync_store ' . $r->url . ';');
+    is(claim('k'), 'OK', 'serves');
+    noticed(qr/has maxmemory-policy "allkeys-lru" and may forget/,
+            'and is told of');
+
+    # not at each connection
+
+    $r->cmd('CLIENT', 'KILL', 'TYPE', 'normal');
+    ok($t->wait_for(sub { claim('later') eq 'OK' }, 5), 'connected again');
+    is(scalar(() = $t->log_text =~ /may forget what was executed/g), 1,
+       'once');
+    $t->done;
+
+    gateway('sync_store ' . $r->url . ' eviction=refuse;');
+    is(claim('refused'), 'DOWN', 'where it is refused it does not serve');
+    noticed(qr/could forget what was executed; it is refused \(eviction=refuse\)/,
+            'which is told of');
+
+    $r->cmd('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+    ok($t->wait_for(sub { claim('healed') eq 'OK' }, 10),
+       'until it evicts nothing');
+    $t->done;
+
+    gateway('sync_store ' . $r->url . ' eviction=refuse;');
+    is(claim('quiet'), 'OK', 'one that evicts nothing serves');
+    unlike($t->log_text, qr/maxmemory-policy/, 'and nothing is said');
+    $t->done;
+};
