@@ -11,6 +11,10 @@
 # upstream answers with the id of the new order, but for "both ways": there it
 # sends the whole document.
 #
+# "token, RS256" sends 6,000 tokens in turn, more than all caches hold, so each is
+# verified; HAProxy does the same beside it with its jwt_verify, where there is
+# one (`apt-get install haproxy`), and is compared with a bare proxy of its own.
+#
 # Variants of Redis run on a third gateway, with a redis-server on the second
 # core.  What a request costs that server is the last column.
 #
@@ -74,7 +78,7 @@ sub free_port {
     return $s->sockport;
 }
 
-my %port = map { $_ => free_port() } qw(up bare sync redis store);
+my %port = map { $_ => free_port() } qw(up bare sync redis store haproxy);
 
 
 # the order in Salesforce's words, 2 KB, and the answer of the ERP
@@ -100,13 +104,21 @@ for my $map (qw(salesforce s4)) {
 system("$build/synctoken", 'keygen', 'RS256', 'k1', "$dir/key.pem",
        "$dir/library/jwks.json") == 0 or die "synctoken keygen failed\n";
 
-my $claims = $json->encode({ iss => 'https://login.bench.example',
-    aud => 'https://sync.example', sub => 'crm', azp => 'crm',
-    scope => 'orders', exp => '+7200', iat => '+0', jti => 'b1' });
+sub mint {
+    my ($id) = @_;
 
-my $token = qx($build/synctoken mint $dir/key.pem k1 RS256 '$claims');
-$? == 0 or die "synctoken mint failed\n";
-chomp $token;
+    my $claims = $json->encode({ iss => 'https://login.bench.example',
+        aud => 'https://sync.example', sub => 'crm', azp => 'crm',
+        scope => 'orders', exp => '+7200', iat => '+0', jti => $id });
+
+    my $token = qx($build/synctoken mint $dir/key.pem k1 RS256 '$claims');
+    $? == 0 or die "synctoken mint failed\n";
+    chomp $token;
+
+    return $token;
+}
+
+my $token = mint('b1');
 
 my %tenant = (
     issuers => [ { issuer => 'https://login.bench.example',
@@ -202,7 +214,8 @@ END
 sub gateway {
     my ($v) = @_;
 
-    return !defined $v->[1] ? 'bare' : $v->[2]{redis} ? 'redis' : 'sync';
+    return !defined $v->[1] ? 'bare' : $v->[2]{redis} ? 'redis'
+           : $v->[2]{haproxy} ? 'haproxy' : 'sync';
 }
 
 # name, settings of the location, who asks how
@@ -222,6 +235,11 @@ my @variants = (
     [ 'api key' => 'sync_tenant host; sync_auth api_key;', { apikey => 1 } ],
     [ 'token, cached' => 'sync_tenant host; sync_auth token;',
       { token => 1 } ],
+    [ 'token, RS256' => 'sync_tenant host; sync_auth token;',
+      { token => 1, many => 1 } ],
+    [ 'HAProxy' => '/plain/',                { token => 1, haproxy => 1 } ],
+    [ 'HAProxy, RS256' => '/jwt/',
+      { token => 1, many => 1, haproxy => 1 } ],
     [ 'idempotency, first' => $idem,                      { key => 1 } ],
     [ 'idempotency, replay' => $idem =~ s/retention=5s/retention=10m/r,
       { key => 'same' } ],
@@ -265,6 +283,11 @@ for my $v (@variants) {
 
     next if !defined $conf;
 
+    if ($opt->{haproxy}) {
+        $v->[3] = $conf;
+        next;
+    }
+
     my $path = '/v' . $n++;
     my $pass = $proxy;
 
@@ -282,10 +305,18 @@ for my $v (@variants) {
 @variants = grep { my $v = $_; !defined $v->[1]
                    || grep { $v->[0] =~ /\Q$_/ } @only } @variants if @only;
 
+my ($haproxy) = grep { -x } map { "$_/haproxy" } qw(/usr/sbin /usr/local/sbin);
+
+@variants = grep { !$_->[2]{haproxy} } @variants if !$haproxy;
+
 my @gateways = grep { my $g = $_; grep { gateway($_) eq $g } @variants }
                qw(bare sync redis);
 
-my %store = (sync => "sync_zone records:512m;",
+if (grep { $_->[2]{many} } @variants) {
+    spew('tokens', join '', map { mint("m$_") . "\n" } 1 .. 6000);
+}
+
+my %store = (sync => "sync_zone records:512m tokens:1m;",
              redis => "sync_store redis://127.0.0.1:$port{store};");
 
 for my $name (qw(sync redis)) {
@@ -322,6 +353,49 @@ if (grep { $_ eq 'redis' } @gateways) {
                                       PeerPort => $port{store});
         sleep 0.05;
     }
+}
+
+if (grep { gateway($_) eq 'haproxy' } @variants) {
+
+    system("openssl pkey -in $dir/key.pem -pubout -out $dir/key.pub") == 0
+        or die "openssl cannot read the key\n";
+
+    # algorithm, issuer and audience are checked here as there
+
+    my $claim = 'http-request deny deny_status 401 if { path_beg /jwt/ } '
+                . '!{ var(txn.token),';
+
+    spew('haproxy.cfg', <<"END");
+global
+    nbthread 1
+    cpu-map 1 0
+    tune.bufsize 65536
+defaults
+    mode http
+    timeout client 30s
+    timeout server 30s
+    timeout connect 2s
+frontend gateway
+    bind 127.0.0.1:$port{haproxy} backlog 1024
+    http-request set-var(txn.token) http_auth_bearer if { path_beg /jwt/ }
+    ${claim}jwt_header_query('\$.alg') -m str RS256 }
+    ${claim}jwt_payload_query('\$.iss') -m str https://login.bench.example }
+    ${claim}jwt_payload_query('\$.aud') -m str https://sync.example }
+    ${claim}jwt_verify("RS256","$dir/key.pub") -m int 1 }
+    default_backend up
+backend up
+    http-reuse always
+    server up 127.0.0.1:$port{up}
+END
+
+    defined($pids{haproxy} = fork()) or die "fork: $!\n";
+
+    if ($pids{haproxy} == 0) {
+        exec($haproxy, '-db', '-q', '-f', "$dir/haproxy.cfg")
+            or kill 'KILL', $$;
+    }
+
+    sleep 1;
 }
 
 for my $name ('up', @gateways) {
@@ -364,7 +438,7 @@ sub cpu {
 END {
     my $code = $?;
 
-    kill 'TERM', grep { $_ } $awake, $pids{store};
+    kill 'TERM', grep { $_ } $awake, @pids{qw(store haproxy)};
 
     for my $name (qw(up bare sync redis)) {
         my $pid = -e "$dir/$name.pid" ? slurp("$dir/$name.pid") + 0 : 0;
@@ -390,6 +464,12 @@ sub script {
     my $lua = "wrk.method = 'POST'\nwrk.body = [==[$order]==]\n";
 
     $lua .= "wrk.headers['$_'] = '$h{$_}'\n" for sort keys %h;
+
+    $lua .= "local t, at = {}, 0\n"
+          . "for l in io.lines('$dir/tokens') do t[#t + 1] = l end\n"
+          . "request = function()\n    at = at % #t + 1\n"
+          . "    wrk.headers['Authorization'] = 'Bearer ' .. t[at]\n"
+          . "    return wrk.format()\nend\n" if $opt->{many};
 
     if ($opt->{key}) {
         my $key = $opt->{key} eq 'same' ? "'\"same-key\"'"
@@ -472,6 +552,8 @@ sub headers { return join ' ', grep { $_[0][2]{$_} } qw(apikey token key) }
 
 sub bare {
     my ($v) = @_;
+
+    return median(@{ $us{HAProxy} }) if $v->[2]{haproxy};
 
     my ($with) = grep { !defined $_->[1]
                         && headers($_) eq headers($v) } @variants;
