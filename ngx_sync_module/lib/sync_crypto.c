@@ -634,7 +634,27 @@ sync_base64_read(unsigned char *dst, size_t *len, sync_str_t src,
     bits = 0;
     have = 0;
 
-    for (i = 0; i < src.len; i++) {
+    /* four digits are three bytes; what is none of the digits is below */
+
+    for (i = 0; src.len - i >= 4; i += 4) {
+
+        for (have = 0; have < 4; have++) {
+            digit = sync_base64_digit(src.data[i + have], plus, slash);
+            if (digit < 0) {
+                return SYNC_NO;
+            }
+            bits = bits << 6 | (uint32_t) digit;
+        }
+
+        *d++ = (unsigned char) (bits >> 16);
+        *d++ = (unsigned char) (bits >> 8);
+        *d++ = (unsigned char) bits;
+    }
+
+    bits = 0;
+    have = 0;
+
+    for ( /* void */ ; i < src.len; i++) {
         digit = sync_base64_digit(src.data[i], plus, slash);
 
         if (digit < 0) {

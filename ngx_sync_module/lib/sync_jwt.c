@@ -1,11 +1,17 @@
 
 /*
  * Claims: RFC 7519, 9068, 8725; those that a server tells: RFC 7662.
+ *
+ * They are read into a tape: a token that nobody knows yet is as frequent as its
+ * clients choose, and trees of jansson cost a third of its signature.
  */
 
 
 #include "sync_jose.h"
 #include "sync_crypto.h"
+#include "sync_json.h"
+
+#include <stdlib.h>
 
 #include <strings.h>
 
@@ -13,6 +19,7 @@
 #define SYNC_JWT_MAGIC    0x33544a53u        /* "SJT3" */
 #define SYNC_JWT_LATEST   INT64_C(253402300799)      /* the year 9999 */
 #define SYNC_JWT_STRINGS  11
+#define SYNC_JWT_NUMBER   64         /* bytes of a time at most */
 
 
 /* The head of a packed token; lengths, then bytes follow. */
@@ -28,27 +35,31 @@ typedef struct {
 } sync_jwt_head_t;
 
 
-static sync_rc_t sync_jwt_parse(sync_value_t **claims, sync_arena_t *arena,
+static sync_rc_t sync_jwt_parse(sync_json_t *claims, sync_arena_t *arena,
     sync_str_t text, sync_error_t *err);
 static sync_rc_t sync_jwt_verdict(sync_arena_t *arena,
-    const sync_value_t *answer, sync_error_t *err);
+    const sync_json_t *answer, sync_error_t *err);
 static sync_rc_t sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, const sync_jwt_names_t *names,
+    const sync_json_t *claims, const sync_jwt_names_t *names,
     sync_error_t *err);
-static const sync_value_t *sync_jwt_claim(const sync_value_t *claims,
-    sync_str_t name);
+static uint32_t sync_jwt_claim(const sync_json_t *claims, sync_str_t name);
+static int sync_jwt_is_null(const sync_json_t *claims, uint32_t n);
+static sync_rc_t sync_jwt_text(sync_str_t *dst, sync_arena_t *arena,
+    const sync_json_t *claims, uint32_t n);
 static sync_rc_t sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
-    const sync_value_t *claims, sync_str_t name, sync_error_t *err);
+    const sync_json_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_time(int64_t *dst, sync_arena_t *arena,
-    const sync_value_t *claims, const char *name, sync_error_t *err);
+    const sync_json_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_error_t *err);
+    const sync_json_t *claims, sync_error_t *err);
 static sync_rc_t sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_str_t name, sync_error_t *err);
+    const sync_json_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *list, sync_str_t name, sync_error_t *err);
+    const sync_json_t *claims, uint32_t list, sync_str_t name,
+    sync_error_t *err);
 static sync_rc_t sync_jwt_thumbprint(sync_str_t *dst, sync_arena_t *arena,
-    const sync_value_t *cnf, const char *name, sync_error_t *err);
+    const sync_json_t *claims, uint32_t cnf, sync_str_t name,
+    sync_error_t *err);
 static sync_rc_t sync_jwt_refuse(sync_arena_t *arena, sync_str_t name,
     sync_error_t *err, const char *text);
 static int sync_jwt_for(const sync_jwt_t *jwt,
@@ -67,8 +78,8 @@ sync_rc_t
 sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, const sync_jws_t *jws,
     const sync_jwt_names_t *names, sync_error_t *err)
 {
-    sync_rc_t      rc;
-    sync_value_t  *claims;
+    sync_rc_t    rc;
+    sync_json_t  claims;
 
     memset(jwt, 0, sizeof(sync_jwt_t));
 
@@ -77,13 +88,12 @@ sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, const sync_jws_t *jws,
 
     rc = sync_jwt_parse(&claims, arena, jws->payload, err);
 
-    if (rc == SYNC_OK) {
-        rc = sync_jwt_claims(jwt, arena, claims,
-                             names ? names : &sync_jwt_registered, err);
-        sync_value_free(claims);
+    if (rc != SYNC_OK) {
+        return rc;
     }
 
-    return rc;
+    return sync_jwt_claims(jwt, arena, &claims,
+                           names ? names : &sync_jwt_registered, err);
 }
 
 
@@ -91,39 +101,37 @@ sync_rc_t
 sync_jwt_active(sync_jwt_t *jwt, sync_arena_t *arena, sync_str_t answer,
     const sync_jwt_names_t *names, int64_t now, sync_error_t *err)
 {
-    int64_t        seconds;
-    sync_rc_t      rc;
-    sync_value_t  *claims;
+    int64_t      seconds;
+    sync_rc_t    rc;
+    sync_json_t  claims;
 
     memset(jwt, 0, sizeof(sync_jwt_t));
 
-    rc = sync_jwt_parse(&claims, arena, answer, err);
+    jwt->payload = sync_strdup(arena, answer);
 
-    if (rc != SYNC_OK) {
-        return rc;
+    if (jwt->payload.data == NULL) {
+        return SYNC_FAULT;
     }
 
-    rc = sync_jwt_verdict(arena, claims, err);
+    rc = sync_jwt_parse(&claims, arena, jwt->payload, err);
 
     if (rc == SYNC_OK) {
-        rc = sync_jwt_claims(jwt, arena, claims,
+        rc = sync_jwt_verdict(arena, &claims, err);
+    }
+
+    if (rc == SYNC_OK) {
+        rc = sync_jwt_claims(jwt, arena, &claims,
                              names ? names : &sync_jwt_registered, err);
     }
 
     if (rc == SYNC_OK && jwt->expires == SYNC_JWT_NO_TIME) {
 
-        rc = sync_jwt_time(&seconds, arena, claims, "expires_in", err);
+        rc = sync_jwt_time(&seconds, arena, &claims,
+                           sync_str_lit("expires_in"), err);
 
         if (rc == SYNC_OK && seconds != SYNC_JWT_NO_TIME) {
             jwt->expires = now + seconds;
         }
-    }
-
-    sync_value_free(claims);
-
-    if (rc == SYNC_OK) {
-        jwt->payload = sync_strdup(arena, answer);
-        rc = jwt->payload.data == NULL ? SYNC_FAULT : SYNC_OK;
     }
 
     return rc;
@@ -131,22 +139,19 @@ sync_jwt_active(sync_jwt_t *jwt, sync_arena_t *arena, sync_str_t answer,
 
 
 static sync_rc_t
-sync_jwt_parse(sync_value_t **claims, sync_arena_t *arena, sync_str_t text,
+sync_jwt_parse(sync_json_t *claims, sync_arena_t *arena, sync_str_t text,
     sync_error_t *err)
 {
     sync_rc_t  rc;
 
-    /* as reals: a 20-digit claim of somebody's own must not cost the token */
-
-    rc = sync_value_parse(claims, arena, text, SYNC_VALUE_DOUBLES, NULL);
+    rc = sync_json_parse(claims, arena, text, NULL, NULL);
 
     if (rc == SYNC_NO) {
         return sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are "
                            "not JSON, or have a member twice");
     }
 
-    if (rc == SYNC_OK && sync_value_type(*claims) != SYNC_VALUE_OBJECT) {
-        sync_value_free(*claims);
+    if (rc == SYNC_OK && claims->nodes[0].type != SYNC_JSON_OBJECT) {
         return sync_refuse(err, "malformed", SYNC_NOWHERE, "the claims are "
                            "not an object");
     }
@@ -162,30 +167,36 @@ sync_jwt_parse(sync_value_t **claims, sync_arena_t *arena, sync_str_t text,
  */
 
 static sync_rc_t
-sync_jwt_verdict(sync_arena_t *arena, const sync_value_t *answer,
+sync_jwt_verdict(sync_arena_t *arena, const sync_json_t *answer,
     sync_error_t *err)
 {
     size_t      i;
+    uint32_t    n;
     sync_str_t  use, typ;
 
     static const char  *others[] = { "Refresh", "Offline", "ID", "Logout" };
 
-    switch (sync_value_type(sync_value_get(answer, "active"))) {
+    n = sync_jwt_claim(answer, sync_str_lit("active"));
 
-    case SYNC_VALUE_TRUE:
-        break;
-
-    case SYNC_VALUE_FALSE:
+    if (n != SYNC_JSON_NONE && answer->nodes[n].type == SYNC_JSON_FALSE) {
         return sync_refuse(err, "inactive", SYNC_NOWHERE, "the token is not "
                            "active");
+    }
 
-    default:
+    if (n == SYNC_JSON_NONE || answer->nodes[n].type != SYNC_JSON_TRUE) {
         return sync_jwt_refuse(arena, sync_str_lit("active"), err, "\"active\""
                                " is neither true nor false");
     }
 
-    use = sync_value_str(sync_value_get(answer, "token_use"));
-    typ = sync_value_str(sync_value_get(answer, "typ"));
+    if (sync_jwt_text(&use, arena, answer,
+                      sync_jwt_claim(answer, sync_str_lit("token_use")))
+        == SYNC_FAULT
+        || sync_jwt_text(&typ, arena, answer,
+                         sync_jwt_claim(answer, sync_str_lit("typ")))
+           == SYNC_FAULT)
+    {
+        return SYNC_FAULT;
+    }
 
     if (use.data != NULL && !sync_str_is(use, "access_token")
         && !sync_str_is(use, "access"))
@@ -212,20 +223,20 @@ other:
 
 static sync_rc_t
 sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, const sync_jwt_names_t *names,
+    const sync_json_t *claims, const sync_jwt_names_t *names,
     sync_error_t *err)
 {
-    size_t               i;
-    sync_rc_t            rc;
-    const sync_value_t  *cnf;
+    size_t     i;
+    uint32_t   cnf;
+    sync_rc_t  rc;
 
     const struct {
-        const char  *name;
+        sync_str_t   name;
         int64_t     *dst;
     } times[] = {
-        { "exp", &jwt->expires },
-        { "nbf", &jwt->not_before },
-        { "iat", &jwt->issued }
+        { sync_string("exp"), &jwt->expires },
+        { sync_string("nbf"), &jwt->not_before },
+        { sync_string("iat"), &jwt->issued }
     };
 
     const struct {
@@ -275,13 +286,15 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
 
     /* whatever it holds: who bound the token meant to */
 
-    cnf = sync_value_get(claims, "cnf");
-    jwt->bound = (cnf != NULL);
+    cnf = sync_jwt_claim(claims, sync_str_lit("cnf"));
+    jwt->bound = (cnf != SYNC_JSON_NONE);
 
-    rc = sync_jwt_thumbprint(&jwt->jkt, arena, cnf, "jkt", err);
+    rc = sync_jwt_thumbprint(&jwt->jkt, arena, claims, cnf,
+                             sync_str_lit("jkt"), err);
 
     if (rc == SYNC_OK) {
-        rc = sync_jwt_thumbprint(&jwt->x5t, arena, cnf, "x5t#S256", err);
+        rc = sync_jwt_thumbprint(&jwt->x5t, arena, claims, cnf,
+                                 sync_str_lit("x5t#S256"), err);
     }
 
     if (rc != SYNC_OK) {
@@ -292,25 +305,66 @@ sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
 }
 
 
-static const sync_value_t *
-sync_jwt_claim(const sync_value_t *claims, sync_str_t name)
+/* The value of a claim, or SYNC_JSON_NONE. */
+
+static uint32_t
+sync_jwt_claim(const sync_json_t *claims, sync_str_t name)
 {
     if (name.len && name.data[0] == '/') {
-        return sync_value_resolve(claims, name);
+        return sync_json_at(claims, 0, name);
     }
 
-    return sync_value_member(claims, name);
+    return sync_json_member(claims, 0, name);
 }
 
 
-/* An empty name names nothing; a null claim is as good as none. */
+/* A null claim is as good as none. */
+
+static int
+sync_jwt_is_null(const sync_json_t *claims, uint32_t n)
+{
+    return n == SYNC_JSON_NONE || claims->nodes[n].type == SYNC_JSON_NULL;
+}
+
+
+/*
+ * The text of a string; data NULL and NO: it is none, or has a zero byte, at
+ * which whoever reads a name as C does would see its end.
+ */
+
+static sync_rc_t
+sync_jwt_text(sync_str_t *dst, sync_arena_t *arena, const sync_json_t *claims,
+    uint32_t n)
+{
+    *dst = sync_str_null;
+
+    if (n == SYNC_JSON_NONE || claims->nodes[n].type != SYNC_JSON_STRING) {
+        return SYNC_NO;
+    }
+
+    *dst = sync_json_unescape(claims, n, arena);
+
+    if (dst->data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    if (memchr(dst->data, '\0', dst->len) != NULL) {
+        *dst = sync_str_null;
+        return SYNC_NO;
+    }
+
+    return SYNC_OK;
+}
+
+
+/* An empty name names nothing. */
 
 static sync_rc_t
 sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
-    const sync_value_t *claims, sync_str_t name, sync_error_t *err)
+    const sync_json_t *claims, sync_str_t name, sync_error_t *err)
 {
-    sync_str_t           s;
-    const sync_value_t  *value;
+    uint32_t   n;
+    sync_rc_t  rc;
 
     *dst = sync_str_null;
 
@@ -318,48 +372,51 @@ sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
         return SYNC_OK;
     }
 
-    value = sync_jwt_claim(claims, name);
+    n = sync_jwt_claim(claims, name);
 
-    if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
+    if (sync_jwt_is_null(claims, n)) {
         return SYNC_OK;
     }
 
-    s = sync_value_str(value);
+    rc = sync_jwt_text(dst, arena, claims, n);
 
-    if (s.data == NULL) {
+    if (rc == SYNC_NO) {
         return sync_jwt_refuse(arena, name, err, "the claim is not a string");
     }
 
-    *dst = sync_strdup(arena, s);
-
-    return dst->data == NULL ? SYNC_FAULT : SYNC_OK;
+    return rc;
 }
 
 
 static sync_rc_t
-sync_jwt_time(int64_t *dst, sync_arena_t *arena, const sync_value_t *claims,
-    const char *name, sync_error_t *err)
+sync_jwt_time(int64_t *dst, sync_arena_t *arena, const sync_json_t *claims,
+    sync_str_t name, sync_error_t *err)
 {
-    double               seconds;
-    sync_str_t           s;
-    const sync_value_t  *value;
+    char        number[SYNC_JWT_NUMBER];
+    double      seconds;
+    uint32_t    n;
+    sync_str_t  s;
 
     *dst = SYNC_JWT_NO_TIME;
 
-    value = sync_value_get(claims, name);
+    n = sync_jwt_claim(claims, name);
 
-    if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
+    if (sync_jwt_is_null(claims, n)) {
         return SYNC_OK;
     }
 
-    if (sync_value_real(value, &seconds) != SYNC_OK
-        || seconds < 0 || seconds > (double) SYNC_JWT_LATEST)
-    {
-        s.data = (unsigned char *) (uintptr_t) name;
-        s.len = strlen(name);
+    s = sync_json_slice(claims, n);
+    seconds = -1;
 
-        return sync_jwt_refuse(arena, s, err, "the claim is not a number of "
-                               "seconds since 1970");
+    if (claims->nodes[n].type == SYNC_JSON_NUMBER && s.len < sizeof(number)) {
+        memcpy(number, s.data, s.len);
+        number[s.len] = '\0';
+        seconds = strtod(number, NULL);
+    }
+
+    if (!(seconds >= 0 && seconds <= (double) SYNC_JWT_LATEST)) {
+        return sync_jwt_refuse(arena, name, err, "the claim is not a number "
+                               "of seconds since 1970");
     }
 
     *dst = (int64_t) seconds;
@@ -370,50 +427,54 @@ sync_jwt_time(int64_t *dst, sync_arena_t *arena, const sync_value_t *claims,
 
 static sync_rc_t
 sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_error_t *err)
+    const sync_json_t *claims, sync_error_t *err)
 {
-    size_t               i, n;
-    sync_str_t           s;
-    const sync_value_t  *value;
+    size_t     i;
+    uint32_t   n, item;
+    sync_rc_t  rc;
 
-    value = sync_value_get(claims, "aud");
+    n = sync_jwt_claim(claims, sync_str_lit("aud"));
 
-    if (value == NULL || sync_value_type(value) == SYNC_VALUE_NULL) {
+    if (sync_jwt_is_null(claims, n)) {
         return SYNC_OK;
     }
 
-    n = sync_value_type(value) == SYNC_VALUE_ARRAY ? sync_value_count(value)
-                                                   : 1;
+    jwt->naudience = 1;
+    item = n;
 
-    if (n > SYNC_JWT_AUDIENCES) {
+    if (claims->nodes[n].type == SYNC_JSON_ARRAY) {
+        jwt->naudience = claims->nodes[n].len;
+        item = n + 1;
+    }
+
+    if (jwt->naudience > SYNC_JWT_AUDIENCES) {
         return sync_jwt_refuse(arena, sync_str_lit("aud"), err, "the claim "
                                "has too many members");
     }
 
-    jwt->audience = sync_alloc(arena, (n + 1) * sizeof(sync_str_t));
+    jwt->audience = sync_alloc(arena,
+                               (jwt->naudience + 1) * sizeof(sync_str_t));
 
     if (jwt->audience == NULL) {
         return SYNC_FAULT;
     }
 
-    for (i = 0; i < n; i++) {
-        s = sync_value_str(sync_value_type(value) == SYNC_VALUE_ARRAY
-                           ? sync_value_at(value, i) : value);
+    for (i = 0; i < jwt->naudience; i++) {
 
-        if (s.data == NULL) {
+        rc = sync_jwt_text(&jwt->audience[i], arena, claims, item);
+
+        if (rc == SYNC_NO) {
             return sync_jwt_refuse(arena, sync_str_lit("aud"), err, "the "
                                    "claim is neither a string nor an array "
                                    "of strings");
         }
 
-        jwt->audience[i] = sync_strdup(arena, s);
-
-        if (jwt->audience[i].data == NULL) {
-            return SYNC_FAULT;
+        if (rc != SYNC_OK) {
+            return rc;
         }
-    }
 
-    jwt->naudience = n;
+        item = claims->nodes[item].next;
+    }
 
     return SYNC_OK;
 }
@@ -423,25 +484,25 @@ sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
 
 static sync_rc_t
 sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *claims, sync_str_t name, sync_error_t *err)
+    const sync_json_t *claims, sync_str_t name, sync_error_t *err)
 {
-    const sync_value_t  *value;
+    uint32_t  n;
 
     if (name.len) {
-        value = sync_jwt_claim(claims, name);
+        n = sync_jwt_claim(claims, name);
 
     } else {
         name = sync_str_lit("scope");
-        value = sync_value_member(claims, name);
+        n = sync_jwt_claim(claims, name);
 
-        if (value == NULL) {
+        if (n == SYNC_JSON_NONE) {
             name = sync_str_lit("scp");
-            value = sync_value_member(claims, name);
+            n = sync_jwt_claim(claims, name);
         }
     }
 
-    if (sync_value_type(value) == SYNC_VALUE_ARRAY) {
-        return sync_jwt_scope_list(jwt, arena, value, name, err);
+    if (n != SYNC_JSON_NONE && claims->nodes[n].type == SYNC_JSON_ARRAY) {
+        return sync_jwt_scope_list(jwt, arena, claims, n, name, err);
     }
 
     return sync_jwt_string(&jwt->scope, arena, claims, name, err);
@@ -450,35 +511,40 @@ sync_jwt_scope(sync_jwt_t *jwt, sync_arena_t *arena,
 
 static sync_rc_t
 sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_value_t *list, sync_str_t name, sync_error_t *err)
+    const sync_json_t *claims, uint32_t list, sync_str_t name,
+    sync_error_t *err)
 {
-    size_t          i, len;
+    uint32_t        i;
+    sync_rc_t       rc;
     sync_str_t      s;
     unsigned char  *p;
 
-    for (i = 0, len = 0; i < sync_value_count(list); i++) {
-        s = sync_value_str(sync_value_at(list, i));
+    /* unescaped they are not longer, and quotes and comma are as a space */
+
+    p = sync_alloc(arena, sync_json_raw(claims, list).len);
+
+    if (p == NULL) {
+        return SYNC_FAULT;
+    }
+
+    jwt->scope.data = p;
+
+    for (i = sync_json_first(claims, list);
+         i != SYNC_JSON_NONE;
+         i = sync_json_after(claims, list, i))
+    {
+        rc = sync_jwt_text(&s, arena, claims, i);
+
+        if (rc == SYNC_FAULT) {
+            return rc;
+        }
 
         if (s.len == 0 || memchr(s.data, ' ', s.len) != NULL) {
             return sync_jwt_refuse(arena, name, err, "the claim has a member "
                                    "that is not the name of a scope");
         }
 
-        len += s.len + 1;
-    }
-
-    jwt->scope.data = sync_alloc(arena, len + 1);
-
-    if (jwt->scope.data == NULL) {
-        return SYNC_FAULT;
-    }
-
-    p = jwt->scope.data;
-
-    for (i = 0; i < sync_value_count(list); i++) {
-        s = sync_value_str(sync_value_at(list, i));
-
-        if (i > 0) {
+        if (p != jwt->scope.data) {
             *p++ = ' ';
         }
 
@@ -496,34 +562,41 @@ sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
 
 static sync_rc_t
 sync_jwt_thumbprint(sync_str_t *dst, sync_arena_t *arena,
-    const sync_value_t *cnf, const char *name, sync_error_t *err)
+    const sync_json_t *claims, uint32_t cnf, sync_str_t name,
+    sync_error_t *err)
 {
-    size_t               len;
-    sync_str_t           s;
-    unsigned char        digest[sync_base64url_bytes(SYNC_THUMBPRINT_LEN)];
-    const sync_value_t  *value;
+    size_t         len;
+    uint32_t       n;
+    sync_rc_t      rc;
+    unsigned char  digest[sync_base64url_bytes(SYNC_THUMBPRINT_LEN)];
 
     *dst = sync_str_null;
 
-    value = sync_value_get(cnf, name);
-
-    if (value == NULL) {
+    if (cnf == SYNC_JSON_NONE || claims->nodes[cnf].type != SYNC_JSON_OBJECT) {
         return SYNC_OK;
     }
 
-    s = sync_value_str(value);
+    n = sync_json_member(claims, cnf, name);
 
-    if (s.len != SYNC_THUMBPRINT_LEN
-        || sync_base64url_decode(digest, &len, s) != SYNC_OK)
+    if (n == SYNC_JSON_NONE) {
+        return SYNC_OK;
+    }
+
+    rc = sync_jwt_text(dst, arena, claims, n);
+
+    if (rc == SYNC_FAULT) {
+        return rc;
+    }
+
+    if (dst->len != SYNC_THUMBPRINT_LEN
+        || sync_base64url_decode(digest, &len, *dst) != SYNC_OK)
     {
         return sync_jwt_refuse(arena, sync_str_lit("cnf"), err, "a member of "
                                "the claim is not the SHA-256 of a key or "
                                "certificate");
     }
 
-    *dst = sync_strdup(arena, s);
-
-    return dst->data == NULL ? SYNC_FAULT : SYNC_OK;
+    return SYNC_OK;
 }
 
 

@@ -129,7 +129,7 @@ test_claims(void)
     claims_are("", "malformed", "");
     claims_are("[]", "malformed", "");
     claims_are("{\"iss\":\"a\",\"iss\":\"b\"}", "malformed", "");
-    claims_are("{\"iss\":\"a\\u0000b\"}", "malformed", "");
+    claims_are("{\"iss\":\"a\\u0000b\"}", "bad-claim", "/iss");
     claims_are("{\"iss\":1}", "bad-claim", "/iss");
     claims_are("{\"iss\":[\"a\"]}", "bad-claim", "/iss");
     claims_are("{\"sub\":1}", "bad-claim", "/sub");
@@ -142,6 +142,7 @@ test_claims(void)
     claims_are("{\"aud\":1}", "bad-claim", "/aud");
     claims_are("{\"aud\":[\"a\",1]}", "bad-claim", "/aud");
     claims_are("{\"aud\":{\"a\":1}}", "bad-claim", "/aud");
+    claims_are("{\"aud\":[\"a\",\"b\\u0000\"]}", "bad-claim", "/aud");
     claims_are("{\"exp\":\"1700000000\"}", "bad-claim", "/exp");
     claims_are("{\"exp\":-1}", "bad-claim", "/exp");
     claims_are("{\"exp\":1e300}", "bad-claim", "/exp");
@@ -151,6 +152,8 @@ test_claims(void)
     claims_are("{\"iat\":[]}", "bad-claim", "/iat");
     claims_are("{\"scope\":5}", "bad-claim", "/scope");
     claims_are("{\"scope\":[\"a b\"]}", "bad-claim", "/scope");
+    claims_are("{\"scope\":[\"a\\u0020b\"]}", "bad-claim", "/scope");
+    claims_are("{\"scope\":[]}", NULL, NULL);
     claims_are("{\"scp\":[\"a\",\"\"]}", "bad-claim", "/scp");
     claims_are("{\"scp\":[5]}", "bad-claim", "/scp");
 
@@ -291,7 +294,7 @@ test_active(void)
     active_is("{\"active\":true,\"aud\":[\"a\",null]}", "bad-claim", "/aud");
     active_is("{\"active\":true,\"expires_in\":\"5\"}", "bad-claim",
               "/expires_in");
-    active_is("{\"active\":true,\"exp\":1e999}", "malformed", "");
+    active_is("{\"active\":true,\"exp\":1e999}", "bad-claim", "/exp");
 
     active_is("{\"active\":true,\"token_use\":\"access_token\"}", NULL, NULL);
     active_is("{\"active\":true,\"token_use\":\"access\"}", NULL, NULL);
