@@ -15,6 +15,7 @@
 #include "ngx_http_sync.h"
 #include "ngx_http_sync_registry.h"
 #include "ngx_http_sync_auth_signature.h"
+#include "sync_crypto.h"
 #include "sync_jose.h"
 
 
@@ -93,6 +94,9 @@ typedef struct {
     uint64_t                     generation; /* of the tenant, or 0 */
     uint64_t                     platform;   /* of the sync_issuers */
     ngx_str_t                    token;
+
+    u_char                       hash[SYNC_SHA256_LEN];  /* of the token, by */
+    unsigned                     hashed:1;   /* the cache; 0 at first */
 } ngx_http_sync_token_key_t;
 
 

@@ -13,7 +13,6 @@
 
 
 #include "ngx_http_sync_auth.h"
-#include "sync_crypto.h"
 
 
 #define NGX_HTTP_SYNC_TOKEN_SETS   512
@@ -427,12 +426,22 @@ ngx_http_sync_token_free(ngx_http_sync_token_slot_t *slot)
 }
 
 
+/*
+ * The token is hashed once for all uses; what else names it, each time, since
+ * it may have changed while keys were fetched.
+ */
+
 static void
 ngx_http_sync_token_digest(ngx_http_sync_token_key_t *key, const char *use,
     u_char digest[SYNC_SHA256_LEN])
 {
     uint64_t       len;
     sync_sha256_t  sha;
+
+    if (!key->hashed) {
+        sync_sha256(key->token.data, key->token.len, key->hash);
+        key->hashed = 1;
+    }
 
     len = key->tenant.len;
 
@@ -442,7 +451,7 @@ ngx_http_sync_token_digest(ngx_http_sync_token_key_t *key, const char *use,
     sync_sha256_update(&sha, key->tenant.data, key->tenant.len);
     sync_sha256_update(&sha, &key->generation, sizeof(key->generation));
     sync_sha256_update(&sha, &key->platform, sizeof(key->platform));
-    sync_sha256_update(&sha, key->token.data, key->token.len);
+    sync_sha256_update(&sha, key->hash, SYNC_SHA256_LEN);
     sync_sha256_final(&sha, digest);
 }
 

@@ -66,6 +66,7 @@ ngx_http_sync_auth_token(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                      ? ngx_http_sync_tenant_generation(ctx->tenant.entry) : 0;
     key.platform = amcf->generation;
     key.token = *token;
+    key.hashed = 0;
 
     known = 1;
     rc = ngx_http_sync_auth_known(r, ctx, &key, &trust, &proven);
