@@ -3,8 +3,9 @@
  * What the files of sync_auth share: the steps (ngx_http_sync_auth_module.c),
  * its configuration (.._conf.c), sync_issuer (.._issuer.c), tokens
  * (.._token.c), who vouches for them (.._trust.c), the tokens that were
- * verified before (.._cache.c), API keys (.._key.c) and signatures
- * (.._signature.c).
+ * verified before (.._cache.c), the proofs of what they are bound to
+ * (.._dpop.c), API keys (.._key.c), signatures (.._signature.c) and what those
+ * are told who are not let in (.._answer.c).
  */
 
 
@@ -23,6 +24,10 @@
 #define NGX_HTTP_SYNC_AUTH_API_KEY   0x02
 #define NGX_HTTP_SYNC_AUTH_OPTIONAL  0x04
 #define NGX_HTTP_SYNC_AUTH_SIGNATURE 0x08
+
+#define NGX_HTTP_SYNC_DPOP_OFF       0
+#define NGX_HTTP_SYNC_DPOP_ON        1       /* beside Bearer */
+#define NGX_HTTP_SYNC_DPOP_REQUIRED  2
 
 #define NGX_HTTP_SYNC_AUTH_AUDIENCES 16  /* of one issuer, at most */
 #define NGX_HTTP_SYNC_AUTH_LEEWAY    30  /* seconds between two clocks */
@@ -47,6 +52,7 @@ typedef struct {
     uint64_t                     generation; /* digest of all of them */
     ngx_sync_store_t            *store;      /* NULL: no tokens anywhere */
     ngx_http_sync_revoked_t     *revoked;    /* sync_revoked; or NULL */
+    ngx_sync_store_t            *seen;       /* of proofs; NULL: none asked */
 } ngx_http_sync_auth_main_conf_t;
 
 
@@ -55,6 +61,9 @@ typedef struct {
     ngx_str_t                    header;     /* of the API key, lower case */
     ngx_uint_t                   at_jwt;     /* typ=at+jwt */
     ngx_http_sync_signature_conf_t  *signature;  /* NULL: none */
+    ngx_uint_t                   dpop;       /* NGX_HTTP_SYNC_DPOP_... */
+    time_t                       dpop_age;   /* s that a proof may be old */
+    time_t                       dpop_nonce; /* s of a nonce; 0: none */
 } ngx_http_sync_auth_loc_conf_t;
 
 
@@ -123,6 +132,44 @@ ngx_int_t ngx_http_sync_auth_keys(ngx_http_request_t *r,
 
 /* The document's client of that id, or SYNC_DOC_NONE. */
 uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id);
+
+/*
+ * What the token in ctx->principal is bound to, if anything, must be proven.
+ * NGX_OK: it is, or need not; NGX_AGAIN: the store is asked; a status with its
+ * problem; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_auth_bound(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
+void ngx_http_sync_auth_bound_cancel(ngx_http_sync_ctx_t *ctx);
+
+
+/* Why a request is not let in, as the challenge and the problem say it. */
+
+#define NGX_HTTP_SYNC_SCHEME_NONE    0   /* nothing was shown */
+#define NGX_HTTP_SYNC_SCHEME_BEARER  1
+#define NGX_HTTP_SYNC_SCHEME_DPOP    2
+
+typedef struct {
+    ngx_uint_t                   scheme;
+    const char                  *error;      /* of RFC 6750, 3.1; or NULL */
+    const char                  *text;       /* what a client may know */
+    const char                  *problem;
+    const char                  *title;
+} ngx_http_sync_refusal_t;
+
+/* WWW-Authenticate of this location.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_sync_auth_challenge(ngx_http_request_t *r,
+    ngx_http_sync_refusal_t *refusal);
+
+/* 401 with both, or NGX_ERROR. */
+ngx_int_t ngx_http_sync_auth_refuse(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_refusal_t *refusal);
+
+/* 401: nothing was shown; a token that sync_jwt_check() calls so. */
+ngx_int_t ngx_http_sync_auth_missing(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+ngx_int_t ngx_http_sync_auth_reject(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, const char *what);
 
 /* 400 with its challenge; what: what is wrong, one word or some. */
 ngx_int_t ngx_http_sync_auth_malformed(ngx_http_request_t *r,

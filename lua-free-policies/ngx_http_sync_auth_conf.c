@@ -5,6 +5,10 @@
 
 
 #include "ngx_http_sync_auth.h"
+#include "ngx_http_sync_edge.h"
+
+
+#define NGX_HTTP_SYNC_DPOP_AGE  60       /* seconds */
 
 
 static ngx_uint_t ngx_http_sync_auth_configured(ngx_http_conf_ctx_t *ctx);
@@ -12,6 +16,10 @@ static ngx_int_t ngx_http_sync_auth_check_conf(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_auth_header(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *header);
+static ngx_int_t ngx_http_sync_auth_dpop(ngx_conf_t *cf,
+    ngx_http_sync_auth_loc_conf_t *alcf, ngx_str_t *value);
+static ngx_int_t ngx_http_sync_auth_seconds(ngx_conf_t *cf, ngx_str_t *value,
+    size_t name, time_t least, time_t most, time_t *seconds);
 
 
 void *
@@ -46,6 +54,7 @@ ngx_http_sync_auth_create_loc_conf(ngx_conf_t *cf)
     }
 
     alcf->proofs = NGX_CONF_UNSET_UINT;
+    alcf->dpop_age = NGX_HTTP_SYNC_DPOP_AGE;
 
     return alcf;
 }
@@ -81,6 +90,16 @@ ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+    if (conf->dpop != NGX_HTTP_SYNC_DPOP_OFF) {
+        amcf = ngx_http_conf_get_module_main_conf(cf,
+                                                  ngx_http_sync_auth_module);
+
+        amcf->seen = ngx_sync_store_get(cf, NGX_SYNC_ZONE_TOKENS);
+        if (amcf->seen == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
     ngx_http_sync_tell_configured(cf, NGX_HTTP_SYNC_STEP_AUTH,
                                   ngx_http_sync_auth_configured);
 
@@ -112,6 +131,7 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
     ngx_http_core_loc_conf_t        *clcf;
     ngx_http_sync_loc_conf_t        *slcf;
+    ngx_http_sync_main_conf_t       *smcf;
     ngx_http_sync_auth_loc_conf_t   *alcf;
     ngx_http_sync_auth_main_conf_t  *amcf;
 
@@ -140,6 +160,22 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         ngx_http_sync_refuse(cf, ctx, "sync_tenant element= needs sync_auth "
                              "with \"signature=\" and \"secret=\" alone: "
                              "before the body is proven no tenant is known");
+        return NGX_ERROR;
+    }
+
+    if (alcf->dpop != NGX_HTTP_SYNC_DPOP_OFF
+        && !ngx_http_sync_public_url_at(ctx))
+    {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth dpop needs sync_public_url: "
+                             "a proof names the URL that the client knows");
+        return NGX_ERROR;
+    }
+
+    smcf = ctx->main_conf[ngx_http_sync_module.ctx_index];
+
+    if (alcf->dpop_nonce && smcf->secrets == NULL) {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth dpop_nonce needs "
+                             "sync_secret: nonces are derived from it");
         return NGX_ERROR;
     }
 
@@ -173,7 +209,8 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 
 /*
  * sync_auth off | [token] [api_key[=HEADER]] [optional] [typ=at+jwt]
- *           [signature=PROFILE ...]
+ *                 [dpop=on|required] [dpop_age=TIME] [dpop_nonce=TIME]
+ *                 [signature=PROFILE ...]
  */
 
 char *
@@ -225,6 +262,14 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             alcf->at_jwt = 1;
             continue;
 
+        } else if (ngx_strncmp(value[i].data, "dpop", 4) == 0) {
+
+            if (ngx_http_sync_auth_dpop(cf, alcf, &value[i]) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+
         } else if (ngx_strcmp(value[i].data, "off") == 0) {
             return "has \"off\" beside a proof";
 
@@ -253,8 +298,9 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid \"%V\" of \"sync_auth\", known are "
                                "off, token, api_key, api_key=HEADER, "
-                               "signature=PROFILE, optional, typ=at+jwt",
-                               &value[i]);
+                               "signature=PROFILE, optional, typ=at+jwt, "
+                               "dpop=on, dpop=required, dpop_age=TIME, "
+                               "dpop_nonce=TIME", &value[i]);
             return NGX_CONF_ERROR;
         }
 
@@ -277,6 +323,18 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (alcf->at_jwt && !(alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN)) {
         return "has \"typ\" without \"token\"";
+    }
+
+    if (alcf->dpop != NGX_HTTP_SYNC_DPOP_OFF
+        && !(alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN))
+    {
+        return "has \"dpop\" without \"token\"";
+    }
+
+    if (alcf->dpop == NGX_HTTP_SYNC_DPOP_OFF
+        && (alcf->dpop_nonce || alcf->dpop_age != NGX_HTTP_SYNC_DPOP_AGE))
+    {
+        return "has \"dpop_age\" or \"dpop_nonce\" without \"dpop\"";
     }
 
     if (alcf->signature) {
@@ -317,6 +375,61 @@ ngx_http_sync_auth_header(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *header)
                            "invalid \"api_key=%V\", the name of a header of "
                            "its own is needed, such as \"api_key=X-Api-Key\"",
                            name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_dpop(ngx_conf_t *cf, ngx_http_sync_auth_loc_conf_t *alcf,
+    ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "dpop=on") == 0) {
+        alcf->dpop = NGX_HTTP_SYNC_DPOP_ON;
+        return NGX_OK;
+    }
+
+    if (ngx_strcmp(value->data, "dpop=required") == 0) {
+        alcf->dpop = NGX_HTTP_SYNC_DPOP_REQUIRED;
+        return NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "dpop_age=", 9) == 0) {
+        return ngx_http_sync_auth_seconds(cf, value, 9, 1, 3600,
+                                          &alcf->dpop_age);
+    }
+
+    if (ngx_strncmp(value->data, "dpop_nonce=", 11) == 0) {
+        return ngx_http_sync_auth_seconds(cf, value, 11, 1, 86400,
+                                          &alcf->dpop_nonce);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"%V\" of \"sync_auth\", \"dpop=on\", "
+                       "\"dpop=required\", \"dpop_age=60s\" and "
+                       "\"dpop_nonce=60s\" are known", value);
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_sync_auth_seconds(ngx_conf_t *cf, ngx_str_t *value, size_t name,
+    time_t least, time_t most, time_t *seconds)
+{
+    ngx_str_t  s;
+
+    s.data = value->data + name;
+    s.len = value->len - name;
+
+    *seconds = ngx_parse_time(&s, 1);
+
+    if (*seconds == (time_t) NGX_ERROR || *seconds < least || *seconds > most)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" of \"sync_auth\", a time from "
+                           "%T s to %T s is needed", value, least, most);
         return NGX_ERROR;
     }
 

@@ -12,12 +12,10 @@
 static ngx_uint_t ngx_http_sync_auth_enabled(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_auth_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static ngx_int_t ngx_http_sync_auth_bearer(ngx_http_request_t *r,
+static ngx_int_t ngx_http_sync_auth_shown(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
 static ngx_int_t ngx_http_sync_auth_api_key(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *key);
-static ngx_int_t ngx_http_sync_auth_missing(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_admit(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx);
@@ -45,7 +43,7 @@ const ngx_http_sync_step_t  ngx_http_sync_admit_step = {
     NGX_HTTP_SYNC_STEP_ADMIT,
     ngx_http_sync_auth_enabled,
     ngx_http_sync_admit,
-    NULL,
+    ngx_http_sync_auth_bound_cancel,
     NULL,
     NULL
 };
@@ -156,7 +154,7 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     if (alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN) {
 
-        rc = ngx_http_sync_auth_bearer(r, ctx, &token);
+        rc = ngx_http_sync_auth_shown(r, ctx, &token);
 
         if (rc != NGX_OK && rc != NGX_DECLINED) {
             return rc;
@@ -173,7 +171,10 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         }
 
         if (rc == NGX_OK) {
-            return ngx_http_sync_auth_token(r, ctx, &token);
+            rc = ngx_http_sync_auth_token(r, ctx, &token);
+
+            return rc == NGX_OK ? ngx_http_sync_auth_bound(r, ctx, &token)
+                                : rc;
         }
     }
 
@@ -194,17 +195,19 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
 
 /*
- * RFC 6750, 2.1.  NGX_OK: there is a token; NGX_DECLINED: none (another scheme
- * may be meant for upstream); 400.
+ * RFC 6750, 2.1, and RFC 9449, 7.1.  NGX_OK: there is a token; NGX_DECLINED:
+ * none (another scheme may be meant for upstream); 400, 401.
  */
 
 static ngx_int_t
-ngx_http_sync_auth_bearer(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+ngx_http_sync_auth_shown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_str_t *token)
 {
-    u_char           *p, *last;
-    ngx_uint_t        lines;
-    ngx_table_elt_t  *h;
+    size_t                          n;
+    u_char                         *p, *last;
+    ngx_uint_t                      lines, dpop;
+    ngx_table_elt_t                *h;
+    ngx_http_sync_auth_loc_conf_t  *alcf;
 
     static ngx_str_t  name = ngx_string("authorization");
 
@@ -221,15 +224,30 @@ ngx_http_sync_auth_bearer(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     p = h->value.data;
     last = p + h->value.len;
 
-    if (h->value.len < sizeof("Bearer") - 1
-        || ngx_strncasecmp(p, (u_char *) "Bearer", sizeof("Bearer") - 1) != 0
-        || (h->value.len > sizeof("Bearer") - 1
-            && p[sizeof("Bearer") - 1] != ' '))
+    for (n = 0; n < h->value.len && p[n] != ' '; n++) { /* void */ }
+
+    dpop = n == 4 && ngx_strncasecmp(p, (u_char *) "DPoP", 4) == 0;
+
+    if (!dpop
+        && (n != 6 || ngx_strncasecmp(p, (u_char *) "Bearer", 6) != 0))
     {
         return NGX_DECLINED;
     }
 
-    p += sizeof("Bearer") - 1;
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
+
+    if (dpop && alcf->dpop == NGX_HTTP_SYNC_DPOP_OFF) {
+        return NGX_DECLINED;
+    }
+
+    if (!dpop && alcf->dpop == NGX_HTTP_SYNC_DPOP_REQUIRED) {
+        ctx->principal.dpop = 1;
+        return ngx_http_sync_auth_reject(r, ctx, "unbound");
+    }
+
+    ctx->principal.dpop = dpop;
+
+    p += n;
 
     while (p < last && *p == ' ') {
         p++;
@@ -287,65 +305,6 @@ ngx_http_sync_auth_api_key(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                  "The API key is not valid",
                                  NGX_HTTP_SYNC_TECHNICAL,
                                  "the API key is not valid here");
-}
-
-
-ngx_int_t
-ngx_http_sync_auth_malformed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    const char *what)
-{
-    static ngx_str_t  challenge =
-        ngx_string("Bearer realm=\"sync\", error=\"invalid_request\"");
-
-    if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_sync_problem(ctx, NGX_HTTP_BAD_REQUEST,
-                                 "invalid-credentials",
-                                 "The credentials are malformed",
-                                 NGX_HTTP_SYNC_TECHNICAL,
-                                 "%s: one proof is needed", what);
-}
-
-
-static ngx_int_t
-ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
-{
-    ngx_str_t                      *challenge;
-    ngx_http_sync_auth_loc_conf_t  *alcf;
-
-    static ngx_str_t  challenges[] = {
-        ngx_null_string,
-        ngx_string("Bearer realm=\"sync\""),
-        ngx_string("ApiKey realm=\"sync\""),
-        ngx_string("Bearer realm=\"sync\", ApiKey realm=\"sync\""),
-        ngx_string("Signature realm=\"sync\""),
-        ngx_string("Bearer realm=\"sync\", Signature realm=\"sync\""),
-        ngx_string("ApiKey realm=\"sync\", Signature realm=\"sync\""),
-        ngx_string("Bearer realm=\"sync\", ApiKey realm=\"sync\", "
-                   "Signature realm=\"sync\"")
-    };
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
-
-    challenge = &challenges[(alcf->proofs & (NGX_HTTP_SYNC_AUTH_TOKEN
-                                             |NGX_HTTP_SYNC_AUTH_API_KEY))
-                            + (alcf->signature ? 4 : 0)];
-
-    if (ngx_http_sync_challenge(r, challenge) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED,
-                                 "unauthenticated", "A proof is needed",
-                                 NGX_HTTP_SYNC_TECHNICAL,
-                                 "this request needs a proof of who sends "
-                                 "it: %s",
-                                 alcf->signature ? "a token, an API key or a "
-                                                   "signature, as this place "
-                                                   "takes them"
-                                                 : "a token or an API key");
 }
 
 

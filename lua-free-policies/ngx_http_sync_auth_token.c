@@ -36,8 +36,6 @@ static ngx_int_t ngx_http_sync_auth_principal(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_proven_t *proven);
 static u_char *ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst,
     sync_str_t src);
-static ngx_int_t ngx_http_sync_auth_reject(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, const char *what);
 static ngx_int_t ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx);
 
 
@@ -299,7 +297,7 @@ ngx_http_sync_auth_check(ngx_http_request_t *r, ngx_http_sync_trust_t *trust,
     policy.now = ngx_time();
     policy.leeway = NGX_HTTP_SYNC_AUTH_LEEWAY;
     policy.at_jwt = trust->at_jwt || alcf->at_jwt;
-    policy.proven = 0;
+    policy.proven = 1;      /* see ngx_http_sync_auth_bound() */
 
     return sync_jwt_check(jwt, &policy, err);
 }
@@ -403,7 +401,8 @@ ngx_http_sync_auth_principal(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     p = ngx_pnalloc(r->pool, jwt->issuer.len + jwt->client.len
                              + jwt->subject.len + jwt->scope.len
                              + jwt->tenant.len + jwt->plan.len
-                             + jwt->payload.len + 1);
+                             + jwt->payload.len + jwt->jkt.len
+                             + jwt->x5t.len + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -414,9 +413,21 @@ ngx_http_sync_auth_principal(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     p = ngx_http_sync_auth_copy(p, &pr->scope, jwt->scope);
     p = ngx_http_sync_auth_copy(p, &pr->tenant, jwt->tenant);
     p = ngx_http_sync_auth_copy(p, &pr->plan, jwt->plan);
-    (void) ngx_http_sync_auth_copy(p, &pr->claims, jwt->payload);
+    p = ngx_http_sync_auth_copy(p, &pr->claims, jwt->payload);
 
     pr->index = proven->client;
+
+    if (jwt->bound) {
+
+        /* it proves nothing by itself */
+
+        pr->bound = 1;
+        p = ngx_http_sync_auth_copy(p, &pr->jkt, jwt->jkt);
+        (void) ngx_http_sync_auth_copy(p, &pr->x5t, jwt->x5t);
+
+        return NGX_OK;
+    }
+
     pr->proof = NGX_HTTP_SYNC_PROOF_TOKEN;
 
     return NGX_OK;
@@ -430,62 +441,6 @@ ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst, sync_str_t src)
     dst->data = p;
 
     return ngx_cpymem(p, src.data, src.len);
-}
-
-
-/* Of the reasons only those are told that an honest client can act upon. */
-
-static ngx_int_t
-ngx_http_sync_auth_reject(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    const char *what)
-{
-    ngx_uint_t  i;
-
-    static const struct {
-        const char  *what;
-        const char  *text;
-        ngx_str_t    challenge;
-    } reasons[] = {
-
-        { "expired", "the token has expired",
-          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
-                     "error_description=\"the token has expired\"") },
-
-        { "not-yet-valid", "the token is not valid yet",
-          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
-                     "error_description=\"the token is not valid yet\"") },
-
-        { "revoked", "the token was revoked",
-          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
-                     "error_description=\"the token was revoked\"") },
-
-        { "unproven", "the token is bound to a key and comes without proof",
-          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\", "
-                     "error_description=\"the token is bound to a key and "
-                     "comes without proof\"") },
-
-        { NULL, "the token is not valid here",
-          ngx_string("Bearer realm=\"sync\", error=\"invalid_token\"") }
-    };
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "auth: token refused, %s, tenant \"%V\"", what,
-                  &ctx->tenant.name);
-
-    for (i = 0; reasons[i].what != NULL; i++) {
-        if (ngx_strcmp(reasons[i].what, what) == 0) {
-            break;
-        }
-    }
-
-    if (ngx_http_sync_challenge(r, &reasons[i].challenge) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED, "invalid-token",
-                                 "The token is not valid",
-                                 NGX_HTTP_SYNC_TECHNICAL, "%s",
-                                 reasons[i].text);
 }
 
 

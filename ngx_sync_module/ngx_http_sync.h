@@ -193,10 +193,14 @@ typedef struct {
                                             client's own counts */
     ngx_str_t                claims;     /* JSON text of the token's claims */
     ngx_str_t                profile;    /* of a signature: "shopify" */
+    ngx_str_t                jkt;        /* to which key and certificate the */
+    ngx_str_t                x5t;        /* token is bound, or empty */
     uint32_t                 index;      /* of the client in the document, or
                                             SYNC_DOC_NONE */
     unsigned                 platform:1; /* signed by a secret of nginx.conf:
                                             for whom, the tenant says */
+    unsigned                 bound:1;    /* to any of them, or unknown ones */
+    unsigned                 dpop:1;     /* the token came as DPoP */
 } ngx_http_sync_principal_t;
 
 

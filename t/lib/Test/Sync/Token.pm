@@ -25,6 +25,10 @@ Without C<kid> the first key signs.  Of what should not pass:
     tamper => 'signature' or 'payload' after signing
     signature => BYTES      instead of one
 
+C<thumbprint(KID)> is that of RFC 7638, for C<< cnf => { jkt => ... } >>, and
+C<< proof(METHOD, URL, TOKEN, claims => {}, ...) >> a proof of RFC 9449 by the
+first key, or by C<kid>; what else C<token> takes, it takes.
+
 CryptX alone signs here; the module under test uses OpenSSL.
 
 =cut
@@ -33,6 +37,7 @@ use strict;
 use warnings;
 
 use Cpanel::JSON::XS ();
+use Crypt::Digest::SHA256 qw(sha256);
 use Crypt::Mac::HMAC qw(hmac);
 use Crypt::PK::ECC;
 use Crypt::PK::Ed25519;
@@ -144,6 +149,34 @@ sub token {
     }
 
     return join '.', $head, $body, encode_base64url($sig);
+}
+
+
+sub thumbprint {
+    my ($self, $kid) = @_;
+
+    my $jwk = $self->jwk($kid // $self->{order}[0]);
+
+    return encode_base64url(sha256($json->encode({
+        map { $_ => $jwk->{$_} }
+            grep { exists $jwk->{$_} } qw(crv e kty n x y) })));
+}
+
+
+sub proof {
+    my ($self, $method, $url, $token, %opt) = @_;
+
+    my $kid = $opt{kid} // $self->{order}[0];
+    my $jwk = $self->jwk($kid);
+
+    delete @$jwk{qw(kid alg use)};
+
+    return $self->token({
+        (map { $_ => undef } keys %{ $self->{claims} }, qw(iss exp)),
+        htm => $method, htu => $url, jti => encode_base64url(random_bytes(12)),
+        ath => encode_base64url(sha256($token)), %{ $opt{claims} || {} },
+    }, %opt, kid => $kid, header => { typ => 'dpop+jwt', kid => undef,
+                                      jwk => $jwk, %{ $opt{header} || {} } });
 }
 
 

@@ -1,0 +1,28 @@
+
+/*
+ * What stands between the client and us: the URL by which it knows us, and
+ * the certificate that it has shown, to us or to a proxy that we trust.
+ */
+
+
+#ifndef NGX_HTTP_SYNC_EDGE_H_INCLUDED_
+#define NGX_HTTP_SYNC_EDGE_H_INCLUDED_
+
+
+#include "ngx_http_sync.h"
+
+
+/*
+ * sync_public_url with a path behind it, or with that of the request as it
+ * came where path is NULL: in the normal form of sync_uri.h, from the
+ * request's pool.  NGX_OK; NGX_DECLINED: none is configured, or it gives no
+ * URL here, which was logged; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_public_url(ngx_http_request_t *r,
+    const ngx_str_t *path, ngx_str_t *url);
+
+/* Whether there is one in the location of a check, at load. */
+ngx_uint_t ngx_http_sync_public_url_at(ngx_http_conf_ctx_t *ctx);
+
+
+#endif /* NGX_HTTP_SYNC_EDGE_H_INCLUDED_ */
