@@ -28,6 +28,7 @@ static ngx_int_t ngx_http_sync_credentials_certificate(
 static ngx_int_t ngx_http_sync_credentials_pem(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_str_t name, ngx_str_t *value);
 static void ngx_http_sync_credentials_wipe(void *data);
+static void *ngx_http_sync_credentials_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_credentials_init_main_conf(ngx_conf_t *cf,
     void *conf);
 
@@ -38,7 +39,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_credentials_step = {
     NGX_HTTP_SYNC_STEP_CREDENTIALS,
     ngx_http_sync_credentials_enabled,
     ngx_http_sync_credentials_run,
-    NULL,
+    ngx_http_sync_credentials_token_cancel,
     ngx_http_sync_credentials_leave,
     NULL
 };
@@ -48,7 +49,8 @@ static ngx_http_module_t  ngx_http_sync_credentials_module_ctx = {
     NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
+    ngx_http_sync_credentials_create_main_conf,
+                                           /* create main configuration */
     ngx_http_sync_credentials_init_main_conf,
                                            /* init main configuration */
 
@@ -136,6 +138,11 @@ ngx_http_sync_credentials_kind(ngx_http_request_t *r,
     case SYNC_CREDENTIALS_API_KEY:
         return ngx_http_sync_credentials_api_key(r, ctx, c);
 
+    case SYNC_CREDENTIALS_CLIENT:
+    case SYNC_CREDENTIALS_KEY_JWT:
+    case SYNC_CREDENTIALS_JWT_BEARER:
+        return ngx_http_sync_credentials_token(r, ctx, c);
+
     case SYNC_CREDENTIALS_OAUTH1:
         return ngx_http_sync_credentials_oauth1(r, ctx, c);
 
@@ -163,12 +170,14 @@ ngx_http_sync_credentials_leave(ngx_http_request_t *r,
     ngx_http_sync_credentials_slot_t  *slot;
 
     slot = ctx->slots[NGX_HTTP_SYNC_STEP_CREDENTIALS];
-    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_CREDENTIALS);
+    ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_CREDENTIALS
+                   | 1u << NGX_HTTP_SYNC_STEP_CREDENTIALS_EXPIRED);
 
     if (slot == NULL) {
         return;
     }
 
+    ngx_http_sync_credentials_token_cancel(ctx);
     ctx->slots[NGX_HTTP_SYNC_STEP_CREDENTIALS] = NULL;
 
     if (slot->replaced && slot->body.data == ctx->payload.body.data) {
@@ -322,6 +331,22 @@ ngx_http_sync_credentials_secret(ngx_http_sync_ctx_t *ctx, sync_str_t name,
 }
 
 
+ngx_http_sync_credentials_slot_t *
+ngx_http_sync_credentials_slot(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_credentials_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_CREDENTIALS];
+
+    if (slot == NULL) {
+        slot = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_credentials_slot_t));
+        ctx->slots[NGX_HTTP_SYNC_STEP_CREDENTIALS] = slot;
+    }
+
+    return slot;
+}
+
+
 ngx_int_t
 ngx_http_sync_credentials_refuse(ngx_http_sync_ctx_t *ctx)
 {
@@ -408,11 +433,23 @@ ngx_http_sync_credentials_clean(sync_str_t value)
 }
 
 
-/* All directives are read: does a sync_entity stand anywhere? */
+static void *
+ngx_http_sync_credentials_create_main_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_sync_credentials_main_conf_t));
+}
+
+
+/*
+ * All directives are read: does a sync_entity stand anywhere, and may documents
+ * have anybody asked?
+ */
 
 static char *
 ngx_http_sync_credentials_init_main_conf(ngx_conf_t *cf, void *conf)
 {
+    ngx_http_sync_credentials_main_conf_t *cmcf = conf;
+
     ngx_http_sync_main_conf_t  *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_module);
@@ -421,6 +458,18 @@ ngx_http_sync_credentials_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK;
     }
 
-    return ngx_http_sync_use(cf, &ngx_http_sync_credentials_step) == NGX_OK
+    if (ngx_http_sync_use(cf, &ngx_http_sync_credentials_step) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_http_sync_egress_listed(cf)) {
+        return NGX_CONF_OK;
+    }
+
+    cmcf->fetch = ngx_http_sync_fetch_conf(cf);
+
+    return cmcf->fetch != NULL && ngx_http_sync_flight_use(cf) == NGX_OK
+           && ngx_http_sync_use(cf, &ngx_http_sync_credentials_expired_step)
+              == NGX_OK
            ? NGX_CONF_OK : NGX_CONF_ERROR;
 }

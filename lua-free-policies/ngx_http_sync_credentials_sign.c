@@ -217,15 +217,9 @@ ngx_http_sync_credentials_replace(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    slot = ctx->slots[NGX_HTTP_SYNC_STEP_CREDENTIALS];
-
+    slot = ngx_http_sync_credentials_slot(r, ctx);
     if (slot == NULL) {
-        slot = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_credentials_slot_t));
-        if (slot == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx->slots[NGX_HTTP_SYNC_STEP_CREDENTIALS] = slot;
+        return NGX_ERROR;
     }
 
     slot->body = ctx->payload.target.data != NULL ? ctx->payload.target

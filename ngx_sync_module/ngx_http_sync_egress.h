@@ -19,6 +19,9 @@
  */
 ngx_sync_fetch_conf_t *ngx_http_sync_fetch_conf(ngx_conf_t *cf);
 
+/* While directives are read, of those so far: does sync_egress list anything? */
+ngx_uint_t ngx_http_sync_egress_listed(ngx_conf_t *cf);
+
 /*
  * At load, for a URL of nginx.conf: that it can be called, and a resolver is
  * there if it needs one.  NGX_CONF_OK, NGX_CONF_ERROR (it is logged), or

@@ -108,6 +108,17 @@ ngx_http_sync_fetch_conf(ngx_conf_t *cf)
 }
 
 
+ngx_uint_t
+ngx_http_sync_egress_listed(ngx_conf_t *cf)
+{
+    ngx_http_sync_egress_conf_t  *ecf;
+
+    ecf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_egress_module);
+
+    return ecf->fetch.egress != NULL;
+}
+
+
 char *
 ngx_http_sync_fetch_url(ngx_conf_t *cf, ngx_str_t *text)
 {

@@ -113,6 +113,15 @@ sync_assertion(const sync_assertion_t *a, sync_arena_t *arena,
         }
     }
 
+    n = sync_json_member(&json, 0, sync_str_lit("iss"));
+
+    if (a->subject.len == 0 && n != SYNC_JSON_NONE
+        && sync_json_member(&json, 0, sync_str_lit("sub")) == SYNC_JSON_NONE)
+    {
+        sync_json_key(&out, sync_str_lit("sub"));
+        sync_json_copy(&out, &json, n);
+    }
+
     for (n = sync_json_first(&json, 0); n != SYNC_JSON_NONE;
          n = sync_json_after(&json, 0, n))
     {

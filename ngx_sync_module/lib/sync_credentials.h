@@ -33,7 +33,7 @@ void sync_percent_member(sync_text_t *text, const char *name,
 
 typedef struct {
     sync_str_t   issuer;             /* where claims does not say */
-    sync_str_t   subject;
+    sync_str_t   subject;            /* empty: the issuer that claims says */
     sync_str_t   audience;
     sync_str_t   claims;             /* a JSON object, or empty */
     sync_str_t   id;                 /* jti */

@@ -317,6 +317,12 @@ test_assertion(void)
                     "\"iat\":1000,\"exp\":1240,\"jti\":\"j1\"}",
            "which come before ours");
 
+    a.subject = sync_str_null;
+    a.claims = str("{\"iss\":\"x\"}");
+
+    ok(sync_assertion(&a, arena, &payload, &err) == SYNC_OK, "an issuer");
+    ok(has(payload, "\"sub\":\"x\",\"iss\":\"x\""), "is its own subject");
+
     a.claims = str("[]");
     ok(sync_assertion(&a, arena, &payload, &err) == SYNC_NO, "no object");
 }

@@ -137,10 +137,6 @@ static const broken_t  later[] = {
     { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"find\":null"
       "}}}}}", "/connectors/s4/entities/sales_order/list/query", NULL,
       "\"query\"" },
-    { "{\"connectors\":{\"s4\":{\"entities\":{\"sales_order\":{\"list\":{"
-      "\"query\":null}}}}}}",
-      "/connectors/netsuite/credentials/private_key_jwt", NULL,
-      "\"private_key_jwt\"" },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -148,6 +144,8 @@ static const broken_t  later[] = {
 #define OAUTH1                                                                \
     "\"consumer_key\":\"secret:a\",\"consumer_secret\":\"secret:b\","        \
     "\"token\":\"secret:c\",\"token_secret\":\"secret:d\""
+#define TOKEN                                                                 \
+    "\"token_url\":\"https://as.example/t\",\"client_id\":\"secret:i\""
 #define S4(members)  "{\"connectors\":{\"s4\":{" members "}}}"
 #define URL(url)  S4("\"upstream\":null,\"host\":null,\"path\":null,"        \
                      "\"url\":\"" url "\"")
@@ -512,6 +510,41 @@ static const broken_t  broken[] = {
     { S4("\"credentials\":{\"basic\":null,\"body\":{\"pointer\":\"a\","
          "\"value\":\"secret:p\"}}"), AT_S4 "/credentials/body/pointer",
       "value", "is not a JSON Pointer" },
+    { S4("\"credentials\":{\"basic\":null,\"client_credentials\":{"
+         "\"token_url\":\"http://as.example/t\",\"client_id\":\"secret:i\","
+         "\"client_secret\":\"secret:s\"}}"),
+      AT_S4 "/credentials/client_credentials/token_url", "value", "https" },
+    { S4("\"credentials\":{\"basic\":null,\"client_credentials\":{" TOKEN
+         "}}"), AT_S4 "/credentials/client_credentials", "missing-member",
+      "\"client_secret\" is missing" },
+    { S4("\"credentials\":{\"basic\":null,\"client_credentials\":{" TOKEN
+         ",\"auth\":\"certificate\"}}"),
+      AT_S4 "/credentials/client_credentials/auth", "value",
+      "needs a \"certificate\" beside it" },
+    { S4("\"credentials\":{\"basic\":null,\"client_credentials\":{" TOKEN
+         ",\"client_secret\":\"canary-1\"}}"),
+      AT_S4 "/credentials/client_credentials/client_secret", "secret",
+      "is not a reference" },
+    { S4("\"credentials\":{\"basic\":null,\"private_key_jwt\":{" TOKEN
+         ",\"key\":\"secret:k\",\"alg\":\"HS256\"}}"),
+      AT_S4 "/credentials/private_key_jwt/alg", "value", "is not one of" },
+    { S4("\"credentials\":{\"basic\":null,\"private_key_jwt\":{" TOKEN
+         ",\"key\":\"secret:k\",\"claims\":{\"exp\":1}}}"),
+      AT_S4 "/credentials/private_key_jwt/claims/exp", "value",
+      "is made anew" },
+    { S4("\"credentials\":{\"basic\":null,\"private_key_jwt\":{" TOKEN
+         ",\"key\":\"secret:k\",\"claims\":{\"a\":\"{id}\"}}}"),
+      AT_S4 "/credentials/private_key_jwt/claims", "template",
+      "has a placeholder" },
+    { S4("\"credentials\":{\"basic\":null,\"jwt_bearer\":{"
+         "\"token_url\":\"https://as.example/t\",\"key\":\"secret:k\","
+         "\"claims\":{\"sub\":\"me\"}}}"),
+      AT_S4 "/credentials/jwt_bearer", "missing-member", "has no \"iss\"" },
+    { S4("\"credentials\":{\"basic\":null,\"jwt_bearer\":{"
+         "\"token_url\":\"https://as.example/t\",\"key\":\"secret:k\","
+         "\"client_secret\":\"secret:s\",\"claims\":{\"iss\":\"me\"}}}"),
+      AT_S4 "/credentials/jwt_bearer", "missing-member",
+      "\"client_id\" is missing" },
     { S4("\"credentials\":{\"basic\":null,\"api_key\":{\"header\":\"Host\","
          "\"value\":\"secret:k\"}}"), AT_S4 "/credentials/api_key/header",
       "value", "\"Host\" is not a header for this" },
@@ -811,8 +844,9 @@ test_whole(void)
         is_str(err.pointer, b->pointer, "points at \"%s\"", b->pointer);
     }
 
-    text = merged(text, "{\"connectors\":{\"netsuite\":{"
-                  "\"credentials\":null},\"ecc\":{\"upstream\":\"ecc\"}}}");
+    text = merged(text, "{\"connectors\":{\"s4\":{\"entities\":{"
+                  "\"sales_order\":{\"list\":{\"query\":null}}}},"
+                  "\"ecc\":{\"upstream\":\"ecc\"}}}");
 
     if (!ok(load(text, &block, &err) == SYNC_OK,
             "and what is left is taken"))
