@@ -22,7 +22,7 @@ is(join("\n", $text =~ /^.* at \S+ line \d+.*$/mg), '',
 
 my @titles = $text =~ /^ ?\d+\. (.*)$/mg;
 
-is(scalar @titles, 12, 'twelve steps');
+is(scalar @titles, 13, 'thirteen steps');
 
 ok($text =~ $_->[0], $_->[1]) for (
     [ qr/^    > POST \/sap\/opu\/.*A_SalesOrder$/m, 'the ERP\'s words' ],
@@ -34,7 +34,8 @@ ok($text =~ $_->[0], $_->[1]) for (
     [ qr/^    < HTTP\/1\.1 409/m, 'outcome unknown' ],
     [ qr/^    > PATCH \/services\/data.*__c\/00000101$/m, 'the CRM\'s words' ],
     [ qr/ok     answered 201, [\d.]+ s later$/m, 'a tenant without a reload' ],
-    [ qr/ERP: \{"orders":4,/, 'four orders in the ledger' ],
+    [ qr/^    < HTTP\/1\.1 401/m, 'a forged webhook' ],
+    [ qr/ERP: \{"orders":5,/, 'five orders in the ledger' ],
     [ qr/^(\d+) of \1 checks held, /m, 'all of its checks' ],
 );
 
@@ -46,7 +47,7 @@ is_deeply([ glob "$ENV{TMPDIR}/*" ], [], 'its folder is gone');
 
 is($code, 0, 'with STORE=redis it leaves 0');
 is(join("\n", $text =~ /^ *FAILED.*$/mg), '', 'no check of it failed');
-is(scalar(() = $text =~ /^ ?\d+\. /mg), 14, 'fourteen steps');
+is(scalar(() = $text =~ /^ ?\d+\. /mg), 15, 'fifteen steps');
 ok($text =~ /^    ok     a replay, by a gateway that nobody has touched$/m,
    'Redis was killed');
 

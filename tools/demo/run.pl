@@ -9,7 +9,9 @@ use strict;
 use warnings;
 
 use Cpanel::JSON::XS ();
+use Digest::SHA qw(hmac_sha256);
 use FindBin;
+use MIME::Base64 qw(encode_base64);
 use POSIX ();
 use Time::HiRes qw(time);
 
@@ -40,6 +42,7 @@ my ($step, $checks, $failed) = (0, 0, 0);
 
 my $order = Demo::Stage::slurp("$stage->{dir}/requests/order.json");
 my $status = Demo::Stage::slurp("$stage->{dir}/requests/status.json");
+my $shop = Demo::Stage::slurp("$stage->{dir}/requests/shop.json");
 
 my %token = (
     crm     => $stage->token('acme', 'crm'),
@@ -85,6 +88,7 @@ sub story {
     unknown_outcome();
     resolved_outcome();
     status_event();
+    webhook();
     new_tenant();
     killed() if $store eq 'redis';
     ending();
@@ -347,6 +351,62 @@ sub status_event {
 }
 
 
+sub webhook {
+    title('acme\'s shop tells by a webhook that somebody has bought');
+
+    my $sign = encode_base64(hmac_sha256($shop,
+                                         $stage->secret('t_7f3a/shopify')),
+                             '');
+    my $res = hook($shop, $sign, 'b54557e4');
+
+    expect($res->{status} == 201, 'answered 201');
+    expect(booked('1001') == 1, 'the ERP\'s ledger says one');
+
+    my ($req) = (requests('erp'))[-1];
+
+    expect($req->{body} =~ /"SoldToParty":"115310627314723954"/,
+           'its 64-bit ids arrived as sent');
+
+    out("\n    Shopify delivers it once more, as it does when it is not "
+        . "sure:\n");
+
+    $res = hook($shop, $sign, 'b54557e4');
+
+    expect($res->{status} == 201, 'answered 201: a success, to be left alone');
+    expect(is($res, 'idempotent-replayed', 'true'), 'a replay');
+
+    out("\n    Somebody else writes the price anew:\n");
+
+    $res = hook($shop =~ s/199\.65/1.65/gr, $sign, 'b54557e5');
+
+    expect($res->{status} == 401, 'answered 401');
+    expect(problem($res, 'invalid-signature'), 'invalid-signature');
+    expect(booked('1001') == 1, 'the ERP\'s ledger still says one');
+}
+
+
+sub hook {
+    my ($body, $sign, $id) = @_;
+    my $uri = '/hooks/shopify/orders';
+    my @headers = (Host => 'acme.sync.example',
+                   'Content-Type' => 'application/json',
+                   'X-Shopify-Topic' => 'orders/create',
+                   'X-Shopify-Webhook-Id' => $id,
+                   'X-Shopify-Hmac-Sha256' => $sign);
+
+    out(quote('>', "POST $uri",
+              map({ "$headers[2 * $_]: $headers[2 * $_ + 1]" }
+                  0 .. $#headers / 2),
+              '', '{ ... "order_number": 1001 ... }'));
+
+    my $res = $stage->ask($gate, 'POST', $uri, \@headers, $body);
+
+    show($res);
+
+    return $res;
+}
+
+
 sub new_tenant {
     title('A new tenant: one file into conf.example/tenants, no reload');
 
@@ -401,7 +461,7 @@ sub ending {
     }
 
     out(quote(' ', "ERP: $ledger->{body}", @lines));
-    expect($ledger->{body} =~ /"orders":4,/, 'four orders, each booked once');
+    expect($ledger->{body} =~ /"orders":5,/, 'five orders, each booked once');
     expect($metrics->{status} == 200, 'sync_status tells the same');
 
     my $log = join '', map { Demo::Stage::slurp("$stage->{dir}/$_") }

@@ -237,6 +237,7 @@ sub make_keys {
         'sync.key'                 => random(),
         't_7f3a/s4-user'           => 'SYNC_ACME',
         't_7f3a/s4-password'       => random(),
+        't_7f3a/shopify'           => random(),
         't_90c1/erp-new'           => random(),
         't_90c1/erp-old'           => random(),
         't_90c1/crm-authorization' => 'Bearer ' . random(),
