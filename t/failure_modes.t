@@ -9,6 +9,7 @@ use warnings;
 use lib 't/lib';
 use Test::Sync;
 use Test::Sync::Redis;
+use Test::Sync::Webhook;
 use File::Path qw(remove_tree);
 use Time::HiRes qw(sleep time);
 
@@ -174,7 +175,7 @@ sub rows {
 
     while (<$f>) {
         $on = $1 eq $heading if /^## (.*)/;
-        next if !$on || !/^\| / || /^\| state/;
+        next if !$on || !/^\| / || /^\| (?:state|what is not well)/;
 
         chomp;
         s/^\| | \|$//g;
@@ -361,4 +362,133 @@ for my $state (map { keys %$_ } values %state) {
 }
 
 $test->done(1);
+$t->done(1);
+
+# webhooks
+
+$t = webhooks();
+$t->start;
+
+my %hook = (
+    'the file of a secret is gone' => sub { said(hook('gone', 'c1')) },
+    'a secret that is none' => sub { said(hook('bent', 'c1')) },
+    'a clock that is off by more than the window' => sub {
+        said(hook('acme', 'c1', time => time() - 301));
+    },
+    'the tenant\'s document never was good' => sub {
+        said(hook('broken', 'c1'));
+    },
+    'no room for the body in sync_buffers' => sub {
+        said(hook('acme', 'x' x 140_000));
+    },
+    'the store is gone' => sub {
+        fault('fault=down');
+        my $res = hook('acme', 'c2');
+        fault('fault=clear');
+        ok($res->header('Retry-After'), 'the store is gone: Retry-After');
+        return said($res);
+    },
+    'the first delivery is under way' => sub {
+        my @res = $t->parallel([hook_args('acme', 'slow')],
+                               [hook_args('acme', 'slow')]);
+        my ($busy) = grep { $_->{status} != 201 } @res;
+        ok($busy->header('Retry-After'), 'under way: Retry-After');
+        return said($busy);
+    },
+    'nobody knows how the first one ended' => sub {
+        is(hook('acme', 'never')->{status}, 504, 'nobody knows: at first');
+        my $res = hook('acme', 'never');
+        ok($res->header('Retry-After'), 'nobody knows: Retry-After');
+        return said($res);
+    },
+    'the sender leaves while it sends' => sub {
+        my $n = $t->ledger('erp');
+        my $body = 'leaves' . 'x' x 5000;
+        $t->abort(hook_args('acme', $body), part => 2000, after => 0.05);
+        my $first = said(hook('acme', $body));
+        return $first eq '201 executed' && $t->ledger('erp') == $n + 1
+               ? 'nothing is sent upstream; the next delivery is the first'
+               : $first;
+    },
+);
+
+for (rows('Webhooks')) {
+    my ($what, $answer) = @$_;
+    my $test = delete $hook{$what};
+
+    ok($test, "$what: a test") && is($test->(), $answer, $what);
+}
+
+is_deeply([ sort keys %hook ], [], 'each has a row');
+
 $t->done;
+
+
+sub webhooks {
+    my $t = Test::Sync->new(workers => 1, log => 'info');
+
+    $t->write('master.key', 'c4n4ry-master-secret-0123456789');
+    $t->write('secrets/t_acme/hook', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+    $t->write('secrets/t_bent/hook', 'whsec_?');
+
+    for (qw(acme gone bent broken)) {
+        $t->write("tenants/$_.json", {
+            tenant => $_, id => "t_$_", match => { hosts => ["$_.test"] },
+            clients => { hook => { signature => 'standard',
+                                   secrets => ['secret:hook'] } },
+            $_ eq 'broken' ? (colour => 'red') : (),
+        });
+    }
+
+    $t->peer(erp => sub {
+        my ($req) = @_;
+
+        return { never => 1 } if $req->{body} =~ /never/;
+        return { status => 201, body => 'done',
+                 delay => $req->{body} =~ /slow/ ? 0.4 : 0 };
+    });
+
+    $t->http(<<'CONF');
+    sync_store   test: timeout=200ms;
+    sync_secret  file:%%TESTDIR%%/master.key;
+    sync_tenants %%TESTDIR%%/tenants;
+    sync_secrets %%TESTDIR%%/secrets;
+    sync_buffers 256k;
+
+    proxy_http_version        1.1;
+    proxy_set_header          Connection "";
+    proxy_ignore_client_abort on;
+
+    upstream erp { server %%PEER_erp%%; }
+
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        sync_tenant      host;
+        sync_auth        signature=standard;
+        sync_deadline    600ms;
+        sync_idempotency required lease=900ms;
+        location / { proxy_pass http://erp; }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_1%%;
+        location = /fault { sync_test_fault; }
+    }
+CONF
+
+    return $t;
+}
+
+
+sub hook_args {
+    my ($tenant, $body, %o) = @_;
+
+    return ('POST', '/', body => $body, host => "$tenant.test", headers => [
+        webhook('standard', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', $body,
+                id => 'msg_' . substr($body, 0, 8), %o) ]);
+}
+
+
+sub hook {
+    return $t->request(hook_args(@_));
+}
