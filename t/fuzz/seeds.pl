@@ -20,19 +20,20 @@ my $suites = $ENV{SYNC_SUITES} || "$root/../shared/data";
 my $json = Cpanel::JSON::XS->new->canonical->allow_nonref->utf8;
 
 my %seeds = (
-    csv      => \&csv,
-    doc      => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
-    dpop     => \&proofs,
-    formats  => \&formats,
-    http     => \&http,
-    json     => \&json_texts,
-    jws      => \&jws,
-    map      => \&maps,
-    path     => \&paths,
-    schema   => \&schemas,
-    sfv      => \&fields,
-    template => \&templates,
-    xml      => \&xml,
+    csv       => \&csv,
+    doc       => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
+    dpop      => \&proofs,
+    formats   => \&formats,
+    http      => \&http,
+    json      => \&json_texts,
+    jws       => \&jws,
+    map       => \&maps,
+    path      => \&paths,
+    schema    => \&schemas,
+    sfv       => \&fields,
+    signature => \&signatures,
+    template  => \&templates,
+    xml       => \&xml,
 );
 
 my $seeds = $seeds{$name} or die "no seeds for \"$name\"\n";
@@ -47,6 +48,29 @@ for my $seed ($seeds->()) {
     open my $fh, '>:raw', "$folder/" . sha1_hex($seed) or die "$folder: $!";
     print $fh $seed;
     close $fh;
+}
+
+
+# profile, id, timestamp, signature; then a body, which is the secret, too
+
+sub signatures {
+    my $mac = 'g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=';
+    my $hex = '5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd';
+    my $long = 'tQ9V2XOqn7jL/DQenEFpqIugdBVtiMmER5mhSkXBNwM0mkATuDe6KYYUuxqta'
+               . 'iHeYGb7KaaBRdM5WqyeFiL8Ag==';
+    my $key = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+    my $public = 'ZlN4eg7dSSqi0moX9hQUk3orrOouK3QVQSlJa248c/g=';
+    my $now = 1614265330;
+
+    return map { join "\n", @$_ }
+        [ 'standard', 'msg_1', $now, "v1,$mac v1,$mac", "whsec_$key" ],
+        [ 'standard', 'msg_1', $now, "v1,$mac v1a,$long", "whpk_$public" ],
+        [ 'stripe', '', '', "t=$now,v1=$hex,v1=$hex,v0=$hex", '{}' ],
+        [ 'github', '', '', "sha256=$hex", 'Hello, World!' ],
+        [ 'shopify', '', '', $mac, '{}' ],
+        [ 'hubspot', '', "${now}000", $mac, 'https://a.example/%3A%20?a=%40' ],
+        [ 'generic', '', $now, $hex, '{timestamp}.{method}{url}{body}' ],
+        [ 'other', '', "${now}123", "v=$hex$hex", '{id}{body}' ];
 }
 
 
