@@ -145,6 +145,7 @@ again:
 
         l = ngx_http_sync_lease_get(g, i);
         if (l == NULL) {
+            ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_LEASE_EXACT);
             return NGX_DECLINED;
         }
 
@@ -206,6 +207,8 @@ again:
             goto again;
         }
     }
+
+    ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_LEASE_WAIT);
 
     ngx_queue_insert_tail(&l->waiters, &w->queue);
     w->waiting = 1;
@@ -494,6 +497,8 @@ ngx_http_sync_lease_answers(ngx_http_sync_limit_group_t *g,
 static void
 ngx_http_sync_lease_refill(ngx_http_sync_lease_t *l, uint64_t cost)
 {
+    ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_LEASE_REFILL);
+
     ngx_http_sync_lease_grow(l);
 
     ngx_reset_pool(l->calls);
@@ -592,6 +597,8 @@ ngx_http_sync_lease_dry(ngx_http_sync_lease_t *l)
     ms = l->gcra.per / l->gcra.count / 1000;
     ms = ngx_min(ms, (int64_t) l->lease / 4);
 
+    ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_LEASE_DRY);
+
     l->is_dry = 1;
     l->dry = ngx_current_msec + ngx_max(ms, 1);
     l->dry_cost = 1;
@@ -637,6 +644,8 @@ ngx_http_sync_lease_judge(ngx_http_sync_lease_t *l)
         break;
 
     default: /* FULL, DOWN: what was debited is lost until it comes back */
+
+        ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_LEASE_LOST);
 
         l->is_lost = 1;
         l->lost = ngx_current_msec + NGX_HTTP_SYNC_LEASE_LOST;

@@ -69,6 +69,7 @@ typedef struct {
     uint32_t                          share;     /* held, or NONE */
     ngx_msec_t                        since;
     ngx_event_t                       event;
+    unsigned                          waited:1;
 } ngx_http_sync_share_ctx_t;
 
 
@@ -87,6 +88,8 @@ static void ngx_http_sync_share_cancel(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_share_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_share_give_back(ngx_http_sync_share_ctx_t *sctx);
+static u_char *ngx_http_sync_share_status(ngx_http_request_t *r, u_char *p,
+    u_char *last);
 static void *ngx_http_sync_share_create_main_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_sync_share_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_sync_share_init_zone(ngx_shm_zone_t *zone,
@@ -193,6 +196,12 @@ ngx_http_sync_share_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     answer = ngx_http_sync_share_ask(ctx, sctx, ctx->route.c.capacity);
 
     if (answer == SYNC_SHARE_YES) {
+        ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_SHARE_GRANTED);
+
+        if (sctx->waited) {
+            ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_SHARE_WAITED);
+        }
+
         return NGX_OK;
     }
 
@@ -204,9 +213,14 @@ ngx_http_sync_share_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     if (answer == SYNC_SHARE_BUSY && waited < NGX_HTTP_SYNC_SHARE_WAIT
         && left > 5 * NGX_HTTP_SYNC_SHARE_POLL)
     {
+        sctx->waited = 1;
         ngx_add_timer(&sctx->event, NGX_HTTP_SYNC_SHARE_POLL);
         return NGX_AGAIN;
     }
+
+    ngx_http_sync_event(answer == SYNC_SHARE_BUSY
+                        ? NGX_HTTP_SYNC_EVENT_SHARE_BUSY
+                        : NGX_HTTP_SYNC_EVENT_SHARE_OVER);
 
     if (answer == SYNC_SHARE_BUSY) {
         rc = ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -260,6 +274,8 @@ ngx_http_sync_share_ask(ngx_http_sync_ctx_t *ctx,
 
     if (self == NGX_HTTP_SYNC_SHARE_NONE) {
         ngx_shmtx_unlock(&conf->shpool->mutex);
+
+        ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_SHARE_UNCOUNTED);
 
         ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                       "share: zone \"sync_shares\" is full, a connector is "
@@ -480,6 +496,45 @@ ngx_http_sync_share_give_back(ngx_http_sync_share_ctx_t *sctx)
 }
 
 
+/* Read without the lock: a sum that is one off tells the same. */
+
+static u_char *
+ngx_http_sync_share_status(ngx_http_request_t *r, u_char *p, u_char *last)
+{
+    uint32_t                          i;
+    ngx_uint_t                        held, used;
+    ngx_http_sync_share_t            *s;
+    ngx_http_sync_share_main_conf_t  *conf;
+
+    conf = ngx_http_get_module_main_conf(r, ngx_http_sync_share_module);
+
+    held = 0;
+    used = 0;
+
+    for (i = 0; i < conf->sh->n; i++) {
+        s = &conf->shares[i];
+
+        if (s->used) {
+            used++;
+            held += s->held;
+        }
+    }
+
+    return ngx_slprintf(p, last,
+                        "# HELP sync_shares_held Places at connectors that "
+                        "are taken now.\n"
+                        "# TYPE sync_shares_held gauge\n"
+                        "sync_shares_held %ui\n"
+                        "# HELP sync_shares_entries Tenants at connectors that "
+                        "are counted.\n"
+                        "# TYPE sync_shares_entries gauge\n"
+                        "sync_shares_entries %ui\n"
+                        "# HELP sync_shares_room How many can be.\n"
+                        "# TYPE sync_shares_room gauge\n"
+                        "sync_shares_room %uD\n", held, used, conf->sh->n);
+}
+
+
 static void *
 ngx_http_sync_share_create_main_conf(ngx_conf_t *cf)
 {
@@ -513,7 +568,7 @@ ngx_http_sync_share_postconfiguration(ngx_conf_t *cf)
     conf->zone->init = ngx_http_sync_share_init_zone;
     conf->zone->data = conf;
 
-    return NGX_OK;
+    return ngx_http_sync_add_status(cf, ngx_http_sync_share_status);
 }
 
 

@@ -557,6 +557,36 @@ void ngx_http_sync_trace(ngx_http_sync_ctx_t *ctx, const char *step,
     const char *fmt, ...);
 
 
+/* ---- what sync_status tells beside requests ---- */
+
+/* Counted by all workers together; each is a line of a family. */
+
+typedef enum {
+    NGX_HTTP_SYNC_EVENT_LEASE_REFILL = 0,    /* asked of the store */
+    NGX_HTTP_SYNC_EVENT_LEASE_DRY,       /* it had less, or nothing */
+    NGX_HTTP_SYNC_EVENT_LEASE_LOST,      /* it was down or full */
+    NGX_HTTP_SYNC_EVENT_LEASE_WAIT,      /* a request waited for it */
+    NGX_HTTP_SYNC_EVENT_LEASE_EXACT,     /* a worker leases no more: taken
+                                            exactly */
+    NGX_HTTP_SYNC_EVENT_SHARE_GRANTED,
+    NGX_HTTP_SYNC_EVENT_SHARE_WAITED,    /* some of them after a wait */
+    NGX_HTTP_SYNC_EVENT_SHARE_BUSY,      /* due a place, and none was free */
+    NGX_HTTP_SYNC_EVENT_SHARE_OVER,      /* over its share */
+    NGX_HTTP_SYNC_EVENT_SHARE_UNCOUNTED, /* no room to count it */
+    NGX_HTTP_SYNC_EVENT_FETCH,           /* and ngx_sync_fetch_result_e */
+    NGX_HTTP_SYNC_EVENTS = NGX_HTTP_SYNC_EVENT_FETCH + 8
+} ngx_http_sync_event_e;
+
+void ngx_http_sync_event(ngx_http_sync_event_e event);
+
+/* At load: a policy adds lines of its own; returns the new p. */
+
+typedef u_char *(*ngx_http_sync_status_pt)(ngx_http_request_t *r, u_char *p,
+    u_char *last);
+
+ngx_int_t ngx_http_sync_add_status(ngx_conf_t *cf, ngx_http_sync_status_pt add);
+
+
 /* ---- configuration that more than one file reads ---- */
 
 #define NGX_HTTP_SYNC_SECRETS  2         /* current and previous */
@@ -575,6 +605,7 @@ typedef struct {
     ngx_module_t                *proxy;      /* that of proxy_pass, or NULL */
     ngx_shm_zone_t              *metrics;
     struct ngx_sync_blocks_s    *flight;     /* NULL: nothing is fetched */
+    ngx_array_t                  shown;      /* of ngx_http_sync_status_pt */
 } ngx_http_sync_main_conf_t;
 
 typedef struct {

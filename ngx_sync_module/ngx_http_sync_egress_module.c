@@ -31,6 +31,7 @@ static void ngx_http_sync_egress_needs(ngx_conf_t *cf,
     ngx_http_sync_egress_conf_t *ecf, ngx_str_t *name);
 static ngx_int_t ngx_http_sync_egress_check(ngx_conf_t *cf,
     ngx_http_sync_egress_conf_t *ecf);
+static void ngx_http_sync_egress_ended(ngx_sync_fetch_result_e result);
 static void *ngx_http_sync_egress_create_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_egress(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -242,6 +243,8 @@ ngx_http_sync_egress_create_conf(ngx_conf_t *cf)
     ecf->arena.alloc = ngx_http_sync_egress_alloc;
     ecf->arena.data = cf->pool;
 
+    ecf->fetch.ended = ngx_http_sync_egress_ended;
+
     return ecf;
 }
 
@@ -250,6 +253,13 @@ static void *
 ngx_http_sync_egress_alloc(sync_arena_t *arena, size_t size)
 {
     return ngx_palloc(arena->data, size);
+}
+
+
+static void
+ngx_http_sync_egress_ended(ngx_sync_fetch_result_e result)
+{
+    ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_FETCH + result);
 }
 
 

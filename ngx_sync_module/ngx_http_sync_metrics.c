@@ -58,6 +58,7 @@ typedef struct {
     ngx_http_sync_timing_t  steps[NGX_HTTP_SYNC_STEPS];
     ngx_atomic_t            shadow[NGX_HTTP_SYNC_STEPS];
     ngx_atomic_t            resent[NGX_HTTP_SYNC_STEPS];
+    ngx_atomic_t            events[NGX_HTTP_SYNC_EVENTS];
     ngx_http_sync_row_t     other;       /* no tenant, or past the cap */
     ngx_http_sync_row_t     rows[NGX_HTTP_SYNC_METRICS_ROWS];
 } ngx_http_sync_metrics_t;
@@ -76,6 +77,7 @@ static u_char *ngx_http_sync_status_store(u_char *p, u_char *last);
 static u_char *ngx_http_sync_status_breakers(u_char *p, u_char *last);
 static u_char *ngx_http_sync_status_tenants(ngx_http_request_t *r, u_char *p,
     u_char *last);
+static u_char *ngx_http_sync_status_events(u_char *p, u_char *last);
 static u_char *ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s);
 
 
@@ -100,6 +102,39 @@ static const struct {
     { 1000000, "0.001" },
     { 10000000, "0.01" },
     { 100000000, "0.1" }
+};
+
+
+/* A line with a help begins a family. */
+
+static const struct {
+    const char  *family;
+    const char  *help;
+    const char  *label;
+} ngx_http_sync_events[NGX_HTTP_SYNC_EVENTS] = {
+    { "sync_limit_leases_total", "Leases of limits: tokens asked of the store, "
+      "less or none there, store away, requests that waited, taken exactly.",
+      "event=\"refill\"" },
+    { "sync_limit_leases_total", NULL, "event=\"dry\"" },
+    { "sync_limit_leases_total", NULL, "event=\"lost\"" },
+    { "sync_limit_leases_total", NULL, "event=\"wait\"" },
+    { "sync_limit_leases_total", NULL, "event=\"exact\"" },
+    { "sync_shares_total", "Places at connectors: granted, of these after a "
+      "wait, none free, over the share, not counted for lack of room.",
+      "event=\"granted\"" },
+    { "sync_shares_total", NULL, "event=\"waited\"" },
+    { "sync_shares_total", NULL, "event=\"busy\"" },
+    { "sync_shares_total", NULL, "event=\"over\"" },
+    { "sync_shares_total", NULL, "event=\"uncounted\"" },
+    { "sync_fetches_total", "What the gateway asked for itself, by what came.",
+      "result=\"ok\"" },
+    { "sync_fetches_total", NULL, "result=\"refused\"" },
+    { "sync_fetches_total", NULL, "result=\"resolve\"" },
+    { "sync_fetches_total", NULL, "result=\"connect\"" },
+    { "sync_fetches_total", NULL, "result=\"tls\"" },
+    { "sync_fetches_total", NULL, "result=\"timeout\"" },
+    { "sync_fetches_total", NULL, "result=\"broken\"" },
+    { "sync_fetches_total", NULL, "result=\"too_large\"" }
 };
 
 
@@ -242,6 +277,34 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
+void
+ngx_http_sync_event(ngx_http_sync_event_e event)
+{
+    if (ngx_http_sync_metrics != NULL) {
+        (void) ngx_atomic_fetch_add(&ngx_http_sync_metrics->events[event], 1);
+    }
+}
+
+
+ngx_int_t
+ngx_http_sync_add_status(ngx_conf_t *cf, ngx_http_sync_status_pt add)
+{
+    ngx_http_sync_status_pt    *shown;
+    ngx_http_sync_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_module);
+
+    shown = ngx_array_push(&smcf->shown);
+    if (shown == NULL) {
+        return NGX_ERROR;
+    }
+
+    *shown = add;
+
+    return NGX_OK;
+}
+
+
 /* The row of a tenant; past the cap all share one. */
 
 static ngx_http_sync_row_t *
@@ -362,6 +425,9 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
     ngx_uint_t    i, rows;
     ngx_chain_t   out;
 
+    ngx_http_sync_status_pt    *shown;
+    ngx_http_sync_main_conf_t  *smcf;
+
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
     }
@@ -381,7 +447,7 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
         rows += ngx_http_sync_metrics->rows[i].used != 0;
     }
 
-    size = 16384 + rows * NGX_HTTP_SYNC_VERDICTS * 256
+    size = 24576 + rows * NGX_HTTP_SYNC_VERDICTS * 256
            + NGX_HTTP_SYNC_STEPS * (NGX_HTTP_SYNC_BUCKETS + 4) * 160;
 
     body.data = ngx_pnalloc(r->pool, size);
@@ -396,6 +462,15 @@ ngx_http_sync_status_handler(ngx_http_request_t *r)
     p = ngx_http_sync_status_steps(r, p, last);
     p = ngx_http_sync_status_store(p, last);
     p = ngx_http_sync_status_breakers(p, last);
+    p = ngx_http_sync_status_events(p, last);
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+    shown = smcf->shown.elts;
+
+    for (i = 0; i < smcf->shown.nelts; i++) {
+        p = shown[i](r, p, last);
+    }
+
     p = ngx_http_sync_status_tenants(r, p, last);
 
     p = ngx_slprintf(p, last,
@@ -667,6 +742,45 @@ ngx_http_sync_status_breakers(u_char *p, u_char *last)
             p = ngx_slprintf(p, last, "\"} %ui\n",
                              m == 0 ? b.open : m == 1 ? b.opened
                                     : m == 2 ? b.refused : b.missed);
+        }
+    }
+
+    return p;
+}
+
+
+/* A family of which nothing has happened is left out. */
+
+static u_char *
+ngx_http_sync_status_events(u_char *p, u_char *last)
+{
+    ngx_uint_t         i, k;
+    ngx_atomic_uint_t  n;
+
+    for (i = 0; i < NGX_HTTP_SYNC_EVENTS; i = k) {
+
+        n = 0;
+        k = i;
+
+        do {
+            n += ngx_http_sync_metrics->events[k++];
+        } while (k < NGX_HTTP_SYNC_EVENTS
+                 && ngx_http_sync_events[k].help == NULL);
+
+        if (n == 0) {
+            continue;
+        }
+
+        p = ngx_slprintf(p, last, "# HELP %s %s\n# TYPE %s counter\n",
+                         ngx_http_sync_events[i].family,
+                         ngx_http_sync_events[i].help,
+                         ngx_http_sync_events[i].family);
+
+        for ( /* void */ ; i < k; i++) {
+            p = ngx_slprintf(p, last, "%s{%s} %uA\n",
+                             ngx_http_sync_events[i].family,
+                             ngx_http_sync_events[i].label,
+                             ngx_http_sync_metrics->events[i]);
         }
     }
 

@@ -288,7 +288,10 @@ ngx_http_sync_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&smcf->checks, cf->pool, 16,
                        sizeof(ngx_http_sync_check_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&smcf->shown, cf->pool, 2,
+                          sizeof(ngx_http_sync_status_pt))
+           != NGX_OK)
     {
         return NULL;
     }

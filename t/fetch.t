@@ -39,6 +39,7 @@ sub gateway {
     server {
         listen 127.0.0.1:%%PORT_0%%;
         location = /fetch { sync_test_fetch; }
+        location = /status { sync_status; }
     }
 CONF
 
@@ -216,6 +217,11 @@ subtest 'what is broken' => sub {
     is(fetch('/ok')->{answer}, 'body of GET /ok', 'nor the next');
 
     is($got->{sent}, 1, 'something was sent');
+
+    my $m = $t->metrics('/status');
+    is($m->{'sync_fetches_total{result="too_large"}'}, 5, 'all are counted');
+    is($m->{'sync_fetches_total{result="broken"}'}, 9, 'by what came');
+    is($m->{'sync_fetches_total{result="ok"}'}, 2, 'also those that went well');
 
     $t->done;
 };

@@ -74,6 +74,7 @@ for (@stores) {
         proxy_set_header   Connection "";
 
         location = /fault { sync_test_fault; }
+        location = /status { sync_status; }
         location /plan/   { sync_tenant host; sync_auth api_key;
                             sync_limit plan mode=leased;
                             proxy_pass http://up; }
@@ -99,6 +100,7 @@ CONF
     subtest "$store->{name}: the store is away" => \&away
         if $store->{faults};
     subtest "$store->{name}: seldom asked" => \&seldom if $store->{faults};
+    subtest "$store->{name}: told by sync_status" => \&told;
 
     $t->allow(qr/exited on signal 9/, qr/\[alert\].*worker process \d+ exited/);
     $t->done;
@@ -176,6 +178,26 @@ sub small {
     my @calm = $t->parallel((map { ['GET', '/small/?k=flood'] } 1 .. 60),
                             (map { ['GET', "/small/?k=calm$_"] } 1 .. 5));
     is(passed(@calm[60 .. 64]), 5, 'one that floods does not touch another');
+}
+
+
+sub told {
+    my $m = $t->metrics('/status');
+    my %n = map { $_ => $m->{qq(sync_limit_leases_total{event="$_"})} // -1 }
+            qw(refill dry lost wait exact);
+
+    cmp_ok($n{refill}, '>', 10, 'refills');
+    cmp_ok($n{dry}, '>', 3, 'some of which found less');
+    cmp_ok($n{dry}, '<', $n{refill}, 'not all');
+    cmp_ok($n{wait}, '>=', 0, 'requests that waited');
+    is($n{exact}, 0, 'nothing was taken exactly');
+
+    if ($store->{faults}) {
+        cmp_ok($n{lost}, '>', 0, 'a store that was away');
+
+    } else {
+        is($n{lost}, 0, 'the store was always there');
+    }
 }
 
 

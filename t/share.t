@@ -63,6 +63,7 @@ $t->http(<<'CONF');
             proxy_ignore_client_abort on;
             proxy_pass    http://$sync_upstream$sync_upstream_uri;
         }
+        location = /status { sync_status; }
         location /v1/abort {
             sync_auth   api_key;
             sync_entity sales_order at=/v1/abort;
@@ -255,4 +256,17 @@ is(passed($t->parallel(map { order('acme', delay => 0.3) } 1 .. 6)), 4,
    'the capacity stands');
 
 $t->allow(qr/exited on signal 9/, qr/\[alert\].*worker process \d+ exited/);
+# what sync_status tells of them
+
+my $m = $t->metrics('/status');
+
+cmp_ok($m->{'sync_shares_total{event="granted"}'}, '>', 50, 'places granted');
+cmp_ok($m->{'sync_shares_total{event="waited"}'}, '>', 0, 'after a wait');
+cmp_ok($m->{'sync_shares_total{event="over"}'}, '>', 0, 'over the share');
+cmp_ok($m->{'sync_shares_total{event="busy"}'}, '>', 0, 'none free in time');
+is($m->{'sync_shares_total{event="uncounted"}'}, 0, 'all counted');
+ok($t->wait_for(sub { $t->metrics('/status')->{sync_shares_held} == 0 }, 3),
+   'none is held');
+cmp_ok($m->{sync_shares_room}, '>', $m->{sync_shares_entries}, 'room');
+
 $t->done;

@@ -558,6 +558,10 @@ ngx_sync_fetch_done(ngx_sync_fetch_run_t *run, ngx_sync_fetch_result_e result,
 
     ngx_sync_fetch_stop(run);
 
+    if (run->fetch.conf->ended) {
+        run->fetch.conf->ended(result);
+    }
+
     run->fetch.result = result;
     run->fetch.error = result == NGX_SYNC_FETCH_OK ? NULL : error;
 

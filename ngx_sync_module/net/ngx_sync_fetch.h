@@ -28,17 +28,6 @@ typedef struct ngx_sync_fetch_s  ngx_sync_fetch_t;
 typedef void (*ngx_sync_fetch_handler_pt)(ngx_sync_fetch_t *f);
 
 
-/* Of the whole process; made at load by the core (sync_egress,
-   sync_trusted_certificate, resolver of http). */
-
-typedef struct {
-    ngx_resolver_t              *resolver;   /* NULL: names are not resolved */
-    ngx_msec_t                   resolver_timeout;
-    ngx_ssl_t                   *ssl;        /* verifies; trusted CAs */
-    sync_egress_t               *egress;     /* NULL: nothing is listed */
-} ngx_sync_fetch_conf_t;
-
-
 typedef enum {
     NGX_SYNC_FETCH_OK = 0,               /* an answer, whatever its status */
     NGX_SYNC_FETCH_REFUSED,              /* URL, address or header is not
@@ -52,6 +41,19 @@ typedef enum {
                                             HTTP */
     NGX_SYNC_FETCH_TOO_LARGE
 } ngx_sync_fetch_result_e;
+
+
+/* Of the whole process; made at load by the core (sync_egress,
+   sync_trusted_certificate, resolver of http). */
+
+typedef struct {
+    ngx_resolver_t              *resolver;   /* NULL: names are not resolved */
+    ngx_msec_t                   resolver_timeout;
+    ngx_ssl_t                   *ssl;        /* verifies; trusted CAs */
+    sync_egress_t               *egress;     /* NULL: nothing is listed */
+    void                       (*ended)(ngx_sync_fetch_result_e result);
+                                             /* counts them; or NULL */
+} ngx_sync_fetch_conf_t;
 
 typedef struct {
     ngx_str_t                    name;       /* lower case in answers */
