@@ -129,6 +129,7 @@ may_call(void *data, const sync_url_t *url, sync_error_t *err)
     if (url->literal || sync_str_is(url->host, "my300.s4.example")
         || sync_str_is(url->host, "S4.example")
         || sync_str_is(url->host, "s4.example")
+        || sync_str_is(url->host, "acme.my.salesforce.com")
         || sync_str_is(url->host, "12345.suitetalk.api.netsuite.com"))
     {
         return SYNC_OK;
