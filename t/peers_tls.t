@@ -127,6 +127,8 @@ CONF
 
         location /strangers {
             sync_entity  sales_order at=/strangers;
+            proxy_ssl_certificate         \$shown_certificate;
+            proxy_ssl_certificate_key     \$shown_key;
             proxy_ssl_trusted_certificate $stranger;
 $inside
         }
