@@ -177,6 +177,8 @@ ngx_http_sync_auth_reject(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         { "revoked", "the token was revoked" },
         { "unproven", "the token is bound to a key and comes without proof" },
         { "unbound", "the token is not bound to a key" },
+        { "no-certificate", "the token is bound to a certificate and comes "
+                            "without it" },
         { "certificate", "the token is bound to another certificate" },
         { NULL, NULL }
     };

@@ -1,7 +1,7 @@
 
 /*
  * Tokens that are bound (RFC 7800) need the proof of what they are bound to:
- * of a key by DPoP (RFC 9449).  A proof counts once: the store has seen its
+ * of a key by DPoP (RFC 9449), of a certificate by TLS (RFC 8705).  A proof counts once: the store has seen its
  * id, for as long as it could be used again.
  *
  * A nonce is the keyed digest of a stretch of time, so that no node has to
@@ -42,6 +42,8 @@ typedef struct {
 } ngx_http_sync_dpop_slot_t;
 
 
+static ngx_int_t ngx_http_sync_bound_certificate(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_dpop_proof(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
 static ngx_int_t ngx_http_sync_dpop_verify(ngx_http_request_t *r,
@@ -81,24 +83,67 @@ ngx_http_sync_auth_bound(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                         : NGX_OK;
     }
 
-    /* bound to what we know nothing of, or without the proof of the key */
+    /* to what we know nothing of, or as Bearer where it is to a key */
 
-    if ((pr->jkt.len != 0) != pr->dpop || pr->x5t.len != 0) {
-        return ngx_http_sync_auth_reject(r, ctx, pr->dpop ? "unbound"
-                                                          : "unproven");
-    }
-
-    if (pr->jkt.len == 0) {
+    if ((pr->jkt.len == 0 && pr->x5t.len == 0)
+        || (pr->jkt.len != 0 && !pr->dpop))
+    {
         return ngx_http_sync_auth_reject(r, ctx, "unproven");
     }
 
-    rc = ngx_http_sync_dpop_proof(r, ctx, token);
-
-    if (rc == NGX_OK) {
-        pr->proof = NGX_HTTP_SYNC_PROOF_TOKEN;
+    if (pr->jkt.len == 0 && pr->dpop) {
+        return ngx_http_sync_auth_reject(r, ctx, "unbound");
     }
 
-    return rc;
+    if (pr->x5t.len) {
+        rc = ngx_http_sync_bound_certificate(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (pr->jkt.len) {
+        rc = ngx_http_sync_dpop_proof(r, ctx, token);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    pr->proof = NGX_HTTP_SYNC_PROOF_TOKEN;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_sync_bound_certificate(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx)
+{
+    u_char      print[SYNC_CERT_PRINT_LEN];
+    ngx_int_t   rc;
+    ngx_str_t  *x5t;
+
+    rc = ngx_http_sync_client_certificate(r, print);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_sync_auth_reject(r, ctx, "no-certificate");
+    }
+
+    x5t = &ctx->principal.x5t;
+
+    if (rc == NGX_ABORT || x5t->len != sizeof(print)
+        || ngx_memcmp(x5t->data, print, sizeof(print)) != 0)
+    {
+        return ngx_http_sync_auth_reject(r, ctx, "certificate");
+    }
+
+    return NGX_OK;
 }
 
 

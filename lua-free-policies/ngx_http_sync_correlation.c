@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_sync.h"
+#include "ngx_http_sync_edge.h"
 #include "sync_crypto.h"
 
 
@@ -82,6 +82,10 @@ ngx_http_sync_correlation_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     ngx_http_sync_strip_headers_in(r, &ngx_http_sync_x_sync);
+
+    if (ngx_http_sync_edge_strip(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     /* Trace Context, 3.2: continue a valid trace as a new parent */
 

@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_sync.h"
+#include "sync_cert.h"
 
 
 /*
@@ -23,6 +24,21 @@ ngx_int_t ngx_http_sync_public_url(ngx_http_request_t *r,
 
 /* Whether there is one in the location of a check, at load. */
 ngx_uint_t ngx_http_sync_public_url_at(ngx_http_conf_ctx_t *ctx);
+
+/*
+ * The thumbprint of the certificate that the client has shown, by
+ * sync_client_certificate.  NGX_OK; NGX_DECLINED: it has shown none;
+ * NGX_ABORT: what a trusted proxy says is none, or more than one, which was
+ * logged; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_client_certificate(ngx_http_request_t *r,
+    u_char print[SYNC_CERT_PRINT_LEN]);
+
+/* Whether one can be shown in the location of a check, at load. */
+ngx_uint_t ngx_http_sync_client_certificate_at(ngx_http_conf_ctx_t *ctx);
+
+/* Removes the header of proxies where it does not come from one of them. */
+ngx_int_t ngx_http_sync_edge_strip(ngx_http_request_t *r);
 
 
 #endif /* NGX_HTTP_SYNC_EDGE_H_INCLUDED_ */

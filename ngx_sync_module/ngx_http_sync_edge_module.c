@@ -1,6 +1,11 @@
 
 /*
- * sync_public_url: what stands between the client and us.
+ * sync_public_url, sync_client_certificate: what stands between the client and
+ * us.
+ *
+ * A header that names a certificate is worth what he is worth who has sent it:
+ * it counts from the addresses of our own proxies alone, and from them the
+ * certificate of the connection is their own.
  */
 
 
@@ -10,9 +15,17 @@
 
 typedef struct {
     ngx_http_complex_value_t  *url;          /* NULL: none */
+    ngx_uint_t                 certificate;  /* sync_client_certificate */
+    ngx_uint_t                 tls;          /* of the connection */
+    ngx_str_t                  header;       /* of a proxy, lower case */
+    ngx_array_t                from;         /* of ngx_cidr_t: the proxies */
 } ngx_http_sync_edge_loc_conf_t;
 
 
+static ngx_int_t ngx_http_sync_edge_proxy(ngx_http_request_t *r,
+    ngx_http_sync_edge_loc_conf_t *elcf);
+static ngx_int_t ngx_http_sync_edge_tls(ngx_http_request_t *r,
+    ngx_str_t *pem);
 static void *ngx_http_sync_edge_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_edge_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -20,6 +33,10 @@ static char *ngx_http_sync_edge_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_sync_edge_url_check(ngx_conf_t *cf,
     ngx_str_t *text);
+static char *ngx_http_sync_edge_certificate(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_sync_edge_from(ngx_conf_t *cf, ngx_array_t *from,
+    ngx_str_t *value);
 
 
 static ngx_command_t  ngx_http_sync_edge_commands[] = {
@@ -27,6 +44,13 @@ static ngx_command_t  ngx_http_sync_edge_commands[] = {
     { ngx_string("sync_public_url"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_sync_edge_url,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("sync_client_certificate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_sync_edge_certificate,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -139,6 +163,181 @@ ngx_http_sync_public_url_at(ngx_http_conf_ctx_t *ctx)
 }
 
 
+ngx_int_t
+ngx_http_sync_client_certificate(ngx_http_request_t *r,
+    u_char print[SYNC_CERT_PRINT_LEN])
+{
+    sync_rc_t                       rc;
+    ngx_int_t                       trusted;
+    ngx_str_t                       text;
+    ngx_uint_t                      lines;
+    sync_str_t                      s;
+    sync_error_t                    err;
+    ngx_table_elt_t                *h;
+    ngx_http_sync_ctx_t            *ctx;
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_edge_module);
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (elcf->certificate != 1 || ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    trusted = ngx_http_sync_edge_proxy(r, elcf);
+
+    if (trusted == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (trusted == NGX_OK) {
+        h = ngx_http_sync_header_in(r, &elcf->header, &lines);
+
+        if (h == NULL) {
+            return NGX_DECLINED;
+        }
+
+        if (lines != 1) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "edge: more than one certificate in \"%V\"",
+                          &elcf->header);
+            return NGX_ABORT;
+        }
+
+        text = h->value;
+
+    } else if (!elcf->tls || ngx_http_sync_edge_tls(r, &text) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (text.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    s.len = text.len;
+    s.data = text.data;
+
+    rc = sync_cert_print(s, &ctx->arena, print, &err);
+
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (rc != SYNC_OK) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "edge: a certificate that is none, %s", err.text);
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_sync_client_certificate_at(ngx_http_conf_ctx_t *ctx)
+{
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    elcf = ctx->loc_conf[ngx_http_sync_edge_module.ctx_index];
+
+    return elcf->certificate == 1;
+}
+
+
+ngx_int_t
+ngx_http_sync_edge_strip(ngx_http_request_t *r)
+{
+    ngx_int_t                       rc;
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_edge_module);
+
+    if (elcf->certificate != 1 || elcf->header.len == 0) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_sync_edge_proxy(r, elcf);
+
+    return rc == NGX_DECLINED
+           ? ngx_http_sync_set_header_in(r, &elcf->header, NULL) : rc;
+}
+
+
+/*
+ * Who is at the other end of the connection, whatever ngx_http_realip_module
+ * makes of the address.  NGX_OK: one of our proxies; NGX_DECLINED.
+ */
+
+static ngx_int_t
+ngx_http_sync_edge_proxy(ngx_http_request_t *r,
+    ngx_http_sync_edge_loc_conf_t *elcf)
+{
+    ngx_int_t                   rc;
+    ngx_str_t                   name;
+    ngx_addr_t                  addr;
+    ngx_uint_t                  key;
+    ngx_http_variable_value_t  *v;
+
+    static ngx_str_t  realip = ngx_string("realip_remote_addr");
+
+    if (elcf->header.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    key = ngx_hash_key(realip.data, realip.len);
+    v = ngx_http_get_variable(r, &realip, key);
+
+    if (v == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (v->not_found || v->len == 0) {
+        return ngx_cidr_match(r->connection->sockaddr, &elcf->from);
+    }
+
+    if (v->len == 5 && ngx_strncmp(v->data, "unix:", 5) == 0) {
+        return r->connection->sockaddr->sa_family == AF_UNIX
+               ? ngx_cidr_match(r->connection->sockaddr, &elcf->from)
+               : NGX_DECLINED;
+    }
+
+    name.len = v->len;
+    name.data = v->data;
+
+    rc = ngx_parse_addr(r->pool, &addr, name.data, name.len);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_cidr_match(addr.sockaddr, &elcf->from);
+}
+
+
+/* As PEM: $ssl_client_raw_cert is there where NGINX has TLS. */
+
+static ngx_int_t
+ngx_http_sync_edge_tls(ngx_http_request_t *r, ngx_str_t *pem)
+{
+    ngx_uint_t                  key;
+    ngx_http_variable_value_t  *v;
+
+    static ngx_str_t  name = ngx_string("ssl_client_raw_cert");
+
+    key = ngx_hash_key(name.data, name.len);
+    v = ngx_http_get_variable(r, &name, key);
+
+    if (v == NULL || v->not_found) {
+        return NGX_DECLINED;
+    }
+
+    pem->len = v->len;
+    pem->data = v->data;
+
+    return NGX_OK;
+}
+
+
 static void *
 ngx_http_sync_edge_create_loc_conf(ngx_conf_t *cf)
 {
@@ -150,6 +349,7 @@ ngx_http_sync_edge_create_loc_conf(ngx_conf_t *cf)
     }
 
     elcf->url = NGX_CONF_UNSET_PTR;
+    elcf->certificate = NGX_CONF_UNSET_UINT;
 
     return elcf;
 }
@@ -162,6 +362,14 @@ ngx_http_sync_edge_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_sync_edge_loc_conf_t  *conf = child;
 
     ngx_conf_merge_ptr_value(conf->url, prev->url, NULL);
+
+    if (conf->certificate == NGX_CONF_UNSET_UINT) {
+        conf->tls = prev->tls;
+        conf->header = prev->header;
+        conf->from = prev->from;
+    }
+
+    ngx_conf_merge_uint_value(conf->certificate, prev->certificate, 0);
 
     return NGX_CONF_OK;
 }
@@ -246,4 +454,128 @@ ngx_http_sync_edge_url_check(ngx_conf_t *cf, ngx_str_t *text)
     }
 
     return rc == SYNC_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+/* sync_client_certificate off | [tls] [header=NAME from=ADDRESS...] */
+
+static char *
+ngx_http_sync_edge_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_sync_edge_loc_conf_t  *elcf = conf;
+
+    u_char      *p;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (elcf->certificate != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        elcf->certificate = 0;
+        return NGX_CONF_OK;
+    }
+
+    elcf->certificate = 1;
+
+    if (ngx_array_init(&elcf->from, cf->pool, 4, sizeof(ngx_cidr_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "tls") == 0 && !elcf->tls) {
+            elcf->tls = 1;
+
+        } else if (ngx_strncmp(value[i].data, "header=", 7) == 0
+                   && value[i].len > 7 && elcf->header.len == 0)
+        {
+            elcf->header.data = value[i].data + 7;
+            elcf->header.len = value[i].len - 7;
+
+            ngx_strlow(elcf->header.data, elcf->header.data,
+                       elcf->header.len);
+
+            for (p = elcf->header.data; *p; p++) {
+                if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')
+                      || *p == '-'))
+                {
+                    goto invalid;
+                }
+            }
+
+        } else if (ngx_strncmp(value[i].data, "from=", 5) == 0) {
+
+            if (ngx_http_sync_edge_from(cf, &elcf->from, &value[i])
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else {
+            goto invalid;
+        }
+    }
+
+    if ((elcf->header.len != 0) != (elcf->from.nelts != 0)) {
+        return "needs both \"header=\" and \"from=\": a header is worth "
+               "what he is worth who has sent it";
+    }
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"%V\" of \"sync_client_certificate\", "
+                       "known are off, tls, header=NAME and from=ADDRESS, "
+                       "each name once", &value[i]);
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_sync_edge_from(ngx_conf_t *cf, ngx_array_t *from, ngx_str_t *value)
+{
+    ngx_int_t    rc;
+    ngx_str_t    text;
+    ngx_cidr_t  *cidr;
+
+    text.data = value->data + 5;
+    text.len = value->len - 5;
+
+    cidr = ngx_array_push(from);
+    if (cidr == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(cidr, sizeof(ngx_cidr_t));
+
+    if (text.len == 5 && ngx_strncmp(text.data, "unix:", 5) == 0) {
+        cidr->family = AF_UNIX;
+        return NGX_OK;
+    }
+
+    rc = ngx_ptocidr(&text, cidr);
+
+    if (rc == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" of \"sync_client_certificate\", "
+                           "an address, a network or \"unix:\" is needed",
+                           value);
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DONE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "low address bits of \"%V\" are meaningless",
+                           value);
+    }
+
+    return NGX_OK;
 }
