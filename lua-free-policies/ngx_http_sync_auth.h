@@ -17,6 +17,8 @@
 #include "ngx_http_sync_registry.h"
 #include "ngx_http_sync_auth_signature.h"
 #include "sync_crypto.h"
+#include "ngx_http_sync_flight.h"
+#include "ngx_http_sync_egress.h"
 #include "sync_jose.h"
 
 
@@ -42,7 +44,8 @@ typedef struct {
     sync_str_t                   issuer;
     ngx_array_t                  audience;   /* of sync_str_t */
     sync_jwt_names_t             names;      /* tenant: never empty */
-    sync_jwks_t                 *keys;
+    sync_jwks_t                 *keys;       /* NULL: they are fetched */
+    sync_str_t                   url;        /* from there; empty: discover */
     unsigned                     at_jwt:1;
 } ngx_http_sync_issuer_t;
 
@@ -51,6 +54,7 @@ typedef struct {
     ngx_array_t                  issuers;    /* of ngx_http_sync_issuer_t */
     uint64_t                     generation; /* digest of all of them */
     ngx_sync_store_t            *store;      /* NULL: no tokens anywhere */
+    ngx_sync_fetch_conf_t       *fetch;      /* NULL: nothing is fetched */
     ngx_http_sync_revoked_t     *revoked;    /* sync_revoked; or NULL */
     ngx_sync_store_t            *seen;       /* of proofs; NULL: none asked */
 } ngx_http_sync_auth_main_conf_t;
@@ -74,9 +78,28 @@ typedef struct {
     uint32_t                     issuer;     /* index in the document, or in
                                                 sync_issuer by the bit below */
     uint32_t                     client;     /* index, or SYNC_DOC_NONE */
+    uint64_t                     keys;       /* version of those that did it;
+                                                0: they are not fetched */
 } ngx_http_sync_proven_t;
 
 #define NGX_HTTP_SYNC_AUTH_PLATFORM  0x80000000
+
+
+/*
+ * What a request waits for, in the slot of the auth step.  A member is NULL
+ * where nothing is waited for, and withdrawn in ngx_http_sync_auth_cancel().
+ */
+
+typedef struct {
+    ngx_http_sync_flight_wait_t  *keys;
+    ngx_uint_t                    waits;     /* for keys, so far */
+    int64_t                       asked;     /* Unix ms, when keys were found
+                                                wanting; 0: not yet */
+    ngx_uint_t                    retry;     /* seconds, of a 503 */
+} ngx_http_sync_auth_slot_t;
+
+/* NULL: no memory. */
+ngx_http_sync_auth_slot_t *ngx_http_sync_auth_slot(ngx_http_sync_ctx_t *ctx);
 
 
 /* Whom a token is checked against. */
@@ -84,11 +107,14 @@ typedef struct {
 typedef struct {
     uint32_t                     index;      /* as of ngx_http_sync_proven_t */
     ngx_http_sync_tenant_t      *tenant;     /* whose document it is in */
+    uint64_t                     generation; /* of that, or of sync_issuers */
     sync_str_t                   issuer;
+    sync_str_t                   url;        /* of its keys; empty: discover */
     sync_jwt_names_t             names;
     sync_str_t                   audience[NGX_HTTP_SYNC_AUTH_AUDIENCES];
     size_t                       naudience;
     unsigned                     at_jwt:1;
+    unsigned                     fetched:1;  /* its keys come from elsewhere */
     unsigned                     foreign:1;  /* another tenant's */
 } ngx_http_sync_trust_t;
 
@@ -126,9 +152,14 @@ ngx_int_t ngx_http_sync_auth_trust(ngx_http_request_t *r,
 ngx_int_t ngx_http_sync_auth_trust_at(ngx_http_request_t *r,
     ngx_http_sync_tenant_t *t, uint32_t index, ngx_http_sync_trust_t *trust);
 
-/* Its keys.  NGX_OK, or NGX_DECLINED: they are not at hand. */
-ngx_int_t ngx_http_sync_auth_keys(ngx_http_request_t *r,
-    ngx_http_sync_trust_t *trust, sync_jwks_t **keys);
+/*
+ * Its keys, and their version, 0 where they are not fetched.  NGX_OK; NGX_AGAIN:
+ * they are fetched, ctx waits; NGX_DECLINED: they are not at hand.  slot NULL:
+ * none is fetched for this.
+ */
+ngx_int_t ngx_http_sync_auth_keys(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_trust_t *trust, ngx_http_sync_auth_slot_t *slot,
+    sync_jwks_t **keys, uint64_t *version);
 
 /* The document's client of that id, or SYNC_DOC_NONE. */
 uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id);

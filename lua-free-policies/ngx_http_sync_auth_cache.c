@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     uint32_t                     issuer;
     uint32_t                     client;
+    uint64_t                     keys;
 } ngx_http_sync_token_head_t;
 
 
@@ -148,6 +149,7 @@ ngx_http_sync_token_find(ngx_http_request_t *r, ngx_sync_store_t *store,
 
     proven->issuer = head.issuer;
     proven->client = head.client;
+    proven->keys = head.keys;
 
     ngx_http_sync_token_insert(key, proven, r->connection->log);
 
@@ -181,6 +183,7 @@ ngx_http_sync_token_keep(ngx_http_request_t *r, ngx_sync_store_t *store,
 
     head.issuer = proven->issuer;
     head.client = proven->client;
+    head.keys = proven->keys;
 
     ngx_memcpy(text, &head, sizeof(head));
     (void) sync_jwt_pack(&proven->jwt, text + sizeof(head), size);
@@ -332,17 +335,24 @@ ngx_http_sync_token_insert(ngx_http_sync_token_key_t *key,
     }
 
     set = ngx_http_sync_token_set(key, &hash);
-    slot = set;
 
-    for (i = 0; i < NGX_HTTP_SYNC_TOKEN_WAYS; i++) {
+    /* verified again, by other keys: it takes its own place */
 
-        if (set[i].block == NULL) {
-            slot = &set[i];
-            break;
-        }
+    slot = ngx_http_sync_token_probe(key);
 
-        if (set[i].used < slot->used) {
-            slot = &set[i];
+    if (slot == NULL) {
+        slot = set;
+
+        for (i = 0; i < NGX_HTTP_SYNC_TOKEN_WAYS; i++) {
+
+            if (set[i].block == NULL) {
+                slot = &set[i];
+                break;
+            }
+
+            if (set[i].used < slot->used) {
+                slot = &set[i];
+            }
         }
     }
 
@@ -383,6 +393,7 @@ ngx_http_sync_token_insert(ngx_http_sync_token_key_t *key,
     slot->used = ++ngx_http_sync_token_tick;
     slot->proven.issuer = proven->issuer;
     slot->proven.client = proven->client;
+    slot->proven.keys = proven->keys;
 
     slot->key = *key;
     slot->key.tenant.data = p;

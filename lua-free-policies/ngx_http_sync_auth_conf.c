@@ -4,13 +4,15 @@
  */
 
 
-#include "ngx_http_sync_auth.h"
+#include "ngx_http_sync_auth_jwks.h"
 #include "ngx_http_sync_edge.h"
 
 
 #define NGX_HTTP_SYNC_DPOP_AGE  60       /* seconds */
 
 
+static ngx_int_t ngx_http_sync_auth_fetches(ngx_conf_t *cf,
+    ngx_http_sync_auth_main_conf_t *amcf);
 static ngx_uint_t ngx_http_sync_auth_configured(ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_auth_check_conf(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
@@ -88,6 +90,10 @@ ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (amcf->store == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        if (ngx_http_sync_auth_fetches(cf, amcf) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (conf->dpop != NGX_HTTP_SYNC_DPOP_OFF) {
@@ -112,6 +118,43 @@ ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* Keys come from elsewhere where an issuer says so, or documents may. */
+
+static ngx_int_t
+ngx_http_sync_auth_fetches(ngx_conf_t *cf,
+    ngx_http_sync_auth_main_conf_t *amcf)
+{
+    ngx_uint_t               i;
+    ngx_http_sync_issuer_t  *issuer;
+
+    if (amcf->fetch != NULL) {
+        return NGX_OK;
+    }
+
+    issuer = amcf->issuers.elts;
+
+    for (i = 0; i < amcf->issuers.nelts; i++) {
+        if (issuer[i].keys == NULL) {
+            break;
+        }
+    }
+
+    if (i == amcf->issuers.nelts
+        && !ngx_http_sync_egress_listed(cf))
+    {
+        return NGX_OK;
+    }
+
+    amcf->fetch = ngx_http_sync_fetch_conf(cf);
+
+    if (amcf->fetch == NULL || ngx_http_sync_flight_use(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_sync_add_status(cf, ngx_http_sync_jwks_show);
 }
 
 

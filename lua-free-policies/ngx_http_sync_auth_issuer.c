@@ -12,6 +12,8 @@
 
 
 static char *ngx_http_sync_issuer_keys(ngx_conf_t *cf,
+    ngx_http_sync_issuer_t *issuer, ngx_str_t *from, sync_sha256_t *sha);
+static char *ngx_http_sync_issuer_file(ngx_conf_t *cf,
     ngx_http_sync_issuer_t *issuer, ngx_str_t *file, sync_sha256_t *sha);
 static ngx_int_t ngx_http_sync_issuer_read(ngx_conf_t *cf, ngx_str_t *file,
     sync_str_t *text);
@@ -19,7 +21,8 @@ static void ngx_http_sync_issuer_cleanup(void *data);
 
 
 /*
- * sync_issuer URL audience=AUD... jwks=FILE tenant_claim=NAME
+ * sync_issuer URL audience=AUD... jwks=discover|URL|FILE
+ *             tenant_claim=NAME
  *             [client_claim=NAME] [scope_claim=NAME] [plan_claim=NAME]
  *             [typ=at+jwt]
  */
@@ -29,6 +32,7 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_sync_auth_main_conf_t  *amcf = conf;
 
+    char                    *rv;
     u_char                   digest[SYNC_SHA256_LEN];
     uint64_t                 part;
     ngx_str_t               *value, file;
@@ -115,15 +119,6 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else if (ngx_strncmp(value[i].data, "jwks=", 5) == 0) {
 
-            if (sync_str_is(s, "discover") || sync_str_starts(s, "http:")
-                || sync_str_starts(s, "https:"))
-            {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"%V\" is not supported by this version, "
-                                   "\"jwks=FILE\" is", &value[i]);
-                return NGX_CONF_ERROR;
-            }
-
             if (file.len) {
                 return "has \"jwks\" twice";
             }
@@ -166,11 +161,14 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (file.len == 0) {
-        return "needs \"jwks=FILE\": the keys that sign its tokens";
+        return "needs \"jwks=\": \"discover\", or the https URL or file of "
+               "the keys that sign its tokens";
     }
 
-    if (ngx_http_sync_issuer_keys(cf, issuer, &file, &sha) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
+    rv = ngx_http_sync_issuer_keys(cf, issuer, &file, &sha);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     sync_sha256_final(&sha, digest);
@@ -189,10 +187,43 @@ invalid:
 }
 
 
+static char *
+ngx_http_sync_issuer_keys(ngx_conf_t *cf, ngx_http_sync_issuer_t *issuer,
+    ngx_str_t *from, sync_sha256_t *sha)
+{
+    ngx_str_t  url;
+
+    if (ngx_strcmp(from->data, "discover") == 0) {
+
+        /* where its metadata stand is made of it (RFC 8414, 2 and 3) */
+
+        url.len = issuer->issuer.len;
+        url.data = issuer->issuer.data;
+
+        if (ngx_strlchr(url.data, url.data + url.len, '?') != NULL) {
+            return "has \"jwks=discover\" and a query in its URL";
+        }
+
+        return ngx_http_sync_fetch_url(cf, &url);
+    }
+
+    if (ngx_strncmp(from->data, "https:", 6) == 0
+        || ngx_strncmp(from->data, "http:", 5) == 0)
+    {
+        issuer->url.len = from->len;
+        issuer->url.data = from->data;
+
+        return ngx_http_sync_fetch_url(cf, from);
+    }
+
+    return ngx_http_sync_issuer_file(cf, issuer, from, sha);
+}
+
+
 /* Read at load, by the master: a change of the file needs a reload. */
 
 static char *
-ngx_http_sync_issuer_keys(ngx_conf_t *cf, ngx_http_sync_issuer_t *issuer,
+ngx_http_sync_issuer_file(ngx_conf_t *cf, ngx_http_sync_issuer_t *issuer,
     ngx_str_t *file, sync_sha256_t *sha)
 {
     sync_rc_t            rc;

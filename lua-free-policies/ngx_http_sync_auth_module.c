@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_sync_auth.h"
+#include "ngx_http_sync_auth_jwks.h"
 
 
 static ngx_uint_t ngx_http_sync_auth_enabled(ngx_http_request_t *r);
@@ -19,6 +19,7 @@ static ngx_int_t ngx_http_sync_auth_api_key(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_admit(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_auth_cancel(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_auth_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
@@ -31,7 +32,7 @@ const ngx_http_sync_step_t  ngx_http_sync_auth_step = {
     NGX_HTTP_SYNC_STEP_AUTH,
     ngx_http_sync_auth_enabled,
     ngx_http_sync_auth_run,
-    NULL,
+    ngx_http_sync_auth_cancel,
     ngx_http_sync_auth_leave,
     NULL
 };
@@ -401,6 +402,41 @@ ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx)
 }
 
 
+ngx_http_sync_auth_slot_t *
+ngx_http_sync_auth_slot(ngx_http_sync_ctx_t *ctx)
+{
+    void  **slot;
+
+    slot = &ctx->slots[NGX_HTTP_SYNC_STEP_AUTH];
+
+    if (*slot == NULL) {
+        *slot = ngx_pcalloc(ctx->request->pool,
+                            sizeof(ngx_http_sync_auth_slot_t));
+    }
+
+    return *slot;
+}
+
+
+/* Withdraws what the proof waits for. */
+
+static void
+ngx_http_sync_auth_cancel(ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_auth_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_AUTH];
+
+    if (slot == NULL) {
+        return;
+    }
+
+    ngx_http_sync_flight_unwait(slot->keys);
+
+    ngx_memzero(slot, sizeof(ngx_http_sync_auth_slot_t));
+}
+
+
 /*
  * Another location may ask for another proof, or be another tenant's: what was
  * proven here is not carried there.
@@ -409,6 +445,7 @@ ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx)
 static void
 ngx_http_sync_auth_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
+    ngx_http_sync_auth_cancel(ctx);
     ctx->principal.platform = 0;
 
     ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_AUTH
@@ -419,5 +456,6 @@ ngx_http_sync_auth_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 static void
 ngx_http_sync_auth_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_sync_jwks_exit();
     ngx_http_sync_token_forget();
 }

@@ -7,11 +7,12 @@
  */
 
 
-#include "ngx_http_sync_auth.h"
+#include "ngx_http_sync_auth_jwks.h"
 
 
 #define NGX_HTTP_SYNC_AUTH_TTL       3600    /* seconds in the cache */
 #define NGX_HTTP_SYNC_AUTH_FOREIGN   4       /* other tenants asked */
+#define NGX_HTTP_SYNC_AUTH_RETRY     5       /* seconds */
 
 
 static ngx_int_t ngx_http_sync_auth_known(ngx_http_request_t *r,
@@ -21,6 +22,9 @@ static ngx_int_t ngx_http_sync_auth_verify(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key,
     ngx_http_sync_trust_t *trust, ngx_http_sync_proven_t *proven);
 static ngx_uint_t ngx_http_sync_auth_b64token(ngx_str_t *token);
+static ngx_int_t ngx_http_sync_auth_signed(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, ngx_http_sync_trust_t *trust,
+    uint64_t *version);
 static ngx_int_t ngx_http_sync_auth_parse(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token, sync_jws_t *jws,
     sync_str_t *issuer);
@@ -36,7 +40,8 @@ static ngx_int_t ngx_http_sync_auth_principal(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_proven_t *proven);
 static u_char *ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst,
     sync_str_t src);
-static ngx_int_t ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx,
+    ngx_uint_t retry);
 
 
 /*
@@ -105,8 +110,22 @@ ngx_http_sync_auth_known(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    return ngx_http_sync_auth_trust_at(r, ctx->tenant.entry, proven->issuer,
-                                       trust);
+    if (ngx_http_sync_auth_trust_at(r, ctx->tenant.entry, proven->issuer,
+                                    trust)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* a key that its issuer has withdrawn has proven nothing */
+
+    if (trust->fetched
+        && !ngx_http_sync_jwks_same(ctx, trust, proven->keys))
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -121,7 +140,6 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_int_t     parsed;
     sync_jws_t    jws;
     sync_str_t    issuer;
-    sync_jwks_t  *keys;
     sync_error_t  err;
 
     /* what is found in the cache has been one */
@@ -144,16 +162,13 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_auth_foreign(r, ctx, &jws, issuer, trust, proven);
     }
 
-    if (ngx_http_sync_auth_keys(r, trust, &keys) != NGX_OK) {
-        return ngx_http_sync_auth_gone(ctx);
+    parsed = ngx_http_sync_auth_signed(r, ctx, &jws, trust, &proven->keys);
+
+    if (parsed != NGX_OK) {
+        return parsed;
     }
 
-    rc = sync_jws_verify(&jws, keys, &err);
-
-    if (rc == SYNC_OK) {
-        rc = sync_jwt_read(&proven->jwt, &ctx->arena, &jws, &trust->names,
-                           &err);
-    }
+    rc = sync_jwt_read(&proven->jwt, &ctx->arena, &jws, &trust->names, &err);
 
     if (rc == SYNC_FAULT) {
         return NGX_ERROR;
@@ -180,6 +195,70 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                      : SYNC_DOC_NONE;
 
     return NGX_OK;
+}
+
+
+/*
+ * NGX_OK: a key of the issuer has signed it, of the set with this version.
+ * Keys that were fetched may be outdated: then others are asked for, once.
+ */
+
+static ngx_int_t
+ngx_http_sync_auth_signed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    sync_jws_t *jws, ngx_http_sync_trust_t *trust, uint64_t *version)
+{
+    sync_rc_t                   rc;
+    ngx_int_t                   got;
+    sync_str_t                  kid;
+    sync_jwks_t                *keys;
+    sync_error_t                err;
+    ngx_http_sync_auth_slot_t  *slot;
+
+    slot = ngx_http_sync_auth_slot(ctx);
+
+    if (slot == NULL) {
+        return NGX_ERROR;
+    }
+
+    do {
+        got = ngx_http_sync_auth_keys(ctx, trust, slot, &keys, version);
+
+        if (got == NGX_DECLINED) {
+            return ngx_http_sync_auth_gone(ctx, slot->retry);
+        }
+
+        if (got != NGX_OK) {
+            return got;
+        }
+
+        rc = sync_jws_verify(jws, keys, &err);
+
+        if (rc == SYNC_OK) {
+            return NGX_OK;
+        }
+
+        if (rc == SYNC_FAULT) {
+            return NGX_ERROR;
+        }
+
+        kid = ngx_strcmp(err.what, "unknown-key") == 0 ? jws->kid
+                                                       : sync_str_null;
+
+        if (!trust->fetched
+            || (kid.len == 0 && ngx_strcmp(err.what, "bad-signature") != 0))
+        {
+            return ngx_http_sync_auth_reject(r, ctx, err.what);
+        }
+
+        got = ngx_http_sync_jwks_wanting(ctx, trust, slot, kid);
+
+    } while (got == NGX_OK);
+
+    if (got == NGX_DECLINED) {
+        return ngx_http_sync_auth_reject(r, ctx, err.what);
+    }
+
+    return got == NGX_BUSY ? ngx_http_sync_auth_gone(ctx, slot->retry) : got;
 }
 
 
@@ -357,7 +436,9 @@ ngx_http_sync_auth_foreign(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
         if (ngx_http_sync_auth_trust(r, t, issuer, trust) != NGX_OK
             || trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM
-            || ngx_http_sync_auth_keys(r, trust, &keys) != NGX_OK
+            || ngx_http_sync_auth_keys(ctx, trust, NULL, &keys,
+                                       &proven->keys)
+               != NGX_OK
             || sync_jws_verify(jws, keys, &err) != SYNC_OK
             || sync_jwt_read(&proven->jwt, &ctx->arena, jws, &trust->names,
                              &err)
@@ -447,7 +528,7 @@ ngx_http_sync_auth_copy(u_char *p, ngx_str_t *dst, sync_str_t src)
 /* Nobody can say whether the token is good: that is no 401. */
 
 static ngx_int_t
-ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx)
+ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx, ngx_uint_t retry)
 {
     ngx_int_t  rc;
 
@@ -457,7 +538,7 @@ ngx_http_sync_auth_gone(ngx_http_sync_ctx_t *ctx)
                                NGX_HTTP_SYNC_TECHNICAL,
                                "the token cannot be verified now");
 
-    ctx->problem.retry_after = 5;
+    ctx->problem.retry_after = retry ? retry : NGX_HTTP_SYNC_AUTH_RETRY;
 
     return rc;
 }

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_sync_auth.h"
+#include "ngx_http_sync_auth_jwks.h"
 
 
 ngx_int_t
@@ -69,7 +69,10 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
 
         platform = (ngx_http_sync_issuer_t *) amcf->issuers.elts + index;
 
+        trust->generation = amcf->generation;
         trust->issuer = platform->issuer;
+        trust->url = platform->url;
+        trust->fetched = platform->keys == NULL;
         trust->names = platform->names;
         trust->at_jwt = platform->at_jwt;
         trust->naudience = platform->audience.nelts;
@@ -89,7 +92,10 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
         return NGX_DECLINED;
     }
 
+    trust->generation = ngx_http_sync_tenant_generation(t);
     trust->issuer = di.issuer;
+    trust->url = di.kind == SYNC_JWKS_URL ? di.jwks : sync_str_null;
+    trust->fetched = di.kind == SYNC_JWKS_URL || di.kind == SYNC_JWKS_DISCOVER;
     trust->names.client = di.client_claim;
     trust->names.tenant = di.tenant_claim;
     trust->names.scope = di.scope_claim;
@@ -106,21 +112,28 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
 
 
 ngx_int_t
-ngx_http_sync_auth_keys(ngx_http_request_t *r, ngx_http_sync_trust_t *trust,
-    sync_jwks_t **keys)
+ngx_http_sync_auth_keys(ngx_http_sync_ctx_t *ctx, ngx_http_sync_trust_t *trust,
+    ngx_http_sync_auth_slot_t *slot, sync_jwks_t **keys, uint64_t *version)
 {
     ngx_http_sync_issuer_t          *platform;
     ngx_http_sync_auth_main_conf_t  *amcf;
 
+    if (trust->fetched) {
+        return ngx_http_sync_jwks_get(ctx, trust, slot, keys, version);
+    }
+
+    *version = 0;
+
     if (trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
-        amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
+        amcf = ngx_http_get_module_main_conf(ctx->request,
+                                             ngx_http_sync_auth_module);
         platform = amcf->issuers.elts;
 
         *keys = platform[trust->index & ~NGX_HTTP_SYNC_AUTH_PLATFORM].keys;
 
     } else {
         *keys = ngx_http_sync_tenant_keyset(trust->tenant, trust->index,
-                                            r->connection->log);
+                                            ctx->request->connection->log);
     }
 
     return *keys != NULL ? NGX_OK : NGX_DECLINED;

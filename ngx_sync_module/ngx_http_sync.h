@@ -573,6 +573,10 @@ typedef enum {
     NGX_HTTP_SYNC_EVENT_SHARE_BUSY,      /* due a place, and none was free */
     NGX_HTTP_SYNC_EVENT_SHARE_OVER,      /* over its share */
     NGX_HTTP_SYNC_EVENT_SHARE_UNCOUNTED, /* no room to count it */
+    NGX_HTTP_SYNC_EVENT_KEYS_FETCHED,    /* of issuers */
+    NGX_HTTP_SYNC_EVENT_KEYS_FAILED,
+    NGX_HTTP_SYNC_EVENT_KEYS_REFUSED,    /* a budget was spent */
+    NGX_HTTP_SYNC_EVENT_KEYS_UNKNOWN,    /* a token by a key that is in none */
     NGX_HTTP_SYNC_EVENT_FETCH,           /* and ngx_sync_fetch_result_e */
     NGX_HTTP_SYNC_EVENTS = NGX_HTTP_SYNC_EVENT_FETCH + 8
 } ngx_http_sync_event_e;
@@ -585,6 +589,9 @@ typedef u_char *(*ngx_http_sync_status_pt)(ngx_http_request_t *r, u_char *p,
     u_char *last);
 
 ngx_int_t ngx_http_sync_add_status(ngx_conf_t *cf, ngx_http_sync_status_pt add);
+
+/* The value of a label, escaped. */
+u_char *ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s);
 
 
 /* ---- configuration that more than one file reads ---- */

@@ -23,6 +23,12 @@ ngx_sync_fetch_conf_t *ngx_http_sync_fetch_conf(ngx_conf_t *cf);
 ngx_uint_t ngx_http_sync_egress_listed(ngx_conf_t *cf);
 
 /*
+ * What all fetches share, for who only asks what sync_egress lists: nobody
+ * fetches by that.  Never NULL.
+ */
+ngx_sync_fetch_conf_t *ngx_http_sync_egress_conf(ngx_conf_t *cf);
+
+/*
  * At load, for a URL of nginx.conf: that it can be called, and a resolver is
  * there if it needs one.  NGX_CONF_OK, NGX_CONF_ERROR (it is logged), or
  * what is wrong, as the handler of a directive returns it.

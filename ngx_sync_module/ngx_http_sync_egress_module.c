@@ -112,11 +112,18 @@ ngx_http_sync_fetch_conf(ngx_conf_t *cf)
 ngx_uint_t
 ngx_http_sync_egress_listed(ngx_conf_t *cf)
 {
+    return ngx_http_sync_egress_conf(cf)->egress != NULL;
+}
+
+
+ngx_sync_fetch_conf_t *
+ngx_http_sync_egress_conf(ngx_conf_t *cf)
+{
     ngx_http_sync_egress_conf_t  *ecf;
 
     ecf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_egress_module);
 
-    return ecf->fetch.egress != NULL;
+    return &ecf->fetch;
 }
 
 

@@ -169,6 +169,11 @@ ngx_http_sync_flight_ask(ngx_http_sync_flight_t *f, uint64_t have,
     block = ngx_http_sync_flight_find(f->key, NGX_HTTP_SYNC_FLIGHT_ENTRY,
                                       &key);
 
+    if (block == NULL && f->lead == 0) {
+        ngx_sync_blocks_unlock(b);
+        return NGX_HTTP_SYNC_FLIGHT_FAILED;
+    }
+
     if (block == NULL) {
 
         if (!ngx_http_sync_flight_room(1, now, NULL)) {
@@ -238,7 +243,8 @@ ngx_http_sync_flight_judge(ngx_http_sync_flight_t *f,
     if (h->version && min_interval == -1
         && (now < h->fresh || h->failing))
     {
-        f->refresh = (now >= h->due && !flying && now >= h->negative);
+        f->refresh = (now >= h->due && !flying && now >= h->negative
+                      && f->lead);
 
         return NGX_HTTP_SYNC_FLIGHT_VALUE;
     }
@@ -255,6 +261,10 @@ ngx_http_sync_flight_judge(ngx_http_sync_flight_t *f,
 
     if (now < until) {
         f->retry = until - now;
+        return NGX_HTTP_SYNC_FLIGHT_FAILED;
+    }
+
+    if (f->lead == 0) {
         return NGX_HTTP_SYNC_FLIGHT_FAILED;
     }
 
@@ -423,9 +433,14 @@ ngx_http_sync_flight_end(ngx_http_sync_flight_t *f, ngx_sync_block_t *block,
     }
 
     ngx_sync_blocks_change(b, block);
+
     h->lead = 0;
-    h->failing = 1;
-    h->negative = now + (int64_t) negative;
+
+    if (negative) {
+        h->failing = 1;
+        h->negative = now + (int64_t) negative;
+    }
+
     ngx_sync_blocks_done(b);
 }
 

@@ -39,7 +39,8 @@ typedef enum {
 
 typedef struct {
     u_char       key[32];            /* SHA-256 of what it is */
-    ngx_msec_t   lead;               /* ms after which a silent leader is dead */
+    ngx_msec_t   lead;               /* ms after which a silent leader is dead;
+                                        0: looks on and never leads */
 
     /* set by look() and force() */
 

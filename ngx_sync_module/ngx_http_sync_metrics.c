@@ -78,7 +78,6 @@ static u_char *ngx_http_sync_status_breakers(u_char *p, u_char *last);
 static u_char *ngx_http_sync_status_tenants(ngx_http_request_t *r, u_char *p,
     u_char *last);
 static u_char *ngx_http_sync_status_events(u_char *p, u_char *last);
-static u_char *ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s);
 
 
 static const char  *ngx_http_sync_verdicts[] = {
@@ -126,6 +125,13 @@ static const struct {
     { "sync_shares_total", NULL, "event=\"busy\"" },
     { "sync_shares_total", NULL, "event=\"over\"" },
     { "sync_shares_total", NULL, "event=\"uncounted\"" },
+    { "sync_issuer_keys_total",
+      "Key sets of issuers that were fetched, and why not; tokens by keys "
+      "that are in none.",
+      "result=\"fetched\"" },
+    { "sync_issuer_keys_total", NULL, "result=\"failed\"" },
+    { "sync_issuer_keys_total", NULL, "result=\"refused\"" },
+    { "sync_issuer_keys_total", NULL, "result=\"unknown\"" },
     { "sync_fetches_total", "What the gateway asked for itself, by what came.",
       "result=\"ok\"" },
     { "sync_fetches_total", NULL, "result=\"refused\"" },
@@ -831,7 +837,7 @@ ngx_http_sync_status_tenants(ngx_http_request_t *r, u_char *p, u_char *last)
 
 /* A label's value: backslash, quote and line feed escaped. */
 
-static u_char *
+u_char *
 ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s)
 {
     size_t  i;

@@ -660,6 +660,7 @@ ngx_http_sync_registry_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
+    reg->fetch = ngx_http_sync_egress_conf(cf);
     reg->upstreams = ngx_http_conf_get_module_main_conf(cf,
                                                      ngx_http_upstream_module);
 

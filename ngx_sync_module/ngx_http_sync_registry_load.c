@@ -41,6 +41,8 @@ static ngx_int_t ngx_http_sync_load_map(ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t *t, sync_str_t path, char **error);
 static ngx_int_t ngx_http_sync_load_keys(ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t *t, sync_arena_t *arena, char **error);
+static sync_rc_t ngx_http_sync_load_egress(ngx_http_sync_load_t *load,
+    sync_str_t text);
 static uint64_t ngx_http_sync_load_generation(ngx_str_t *text,
     ngx_http_sync_deps_t *deps);
 
@@ -679,6 +681,7 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
     sync_rc_t              src;
     sync_jwks_t           *set;
     sync_error_t           err;
+    sync_str_t             url;
     sync_doc_issuer_t      issuer;
     ngx_http_sync_file_t  *f;
 
@@ -712,6 +715,18 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
             return NGX_DECLINED;
         }
 
+        if (issuer.kind != SYNC_JWKS_LIBRARY) {
+            url = issuer.kind == SYNC_JWKS_URL ? issuer.jwks : issuer.issuer;
+
+            if (ngx_http_sync_load_egress(load, url) == SYNC_OK) {
+                continue;
+            }
+
+            *error = ngx_http_sync_text("at \"/issuers/%u/jwks\": the keys "
+                                        "are not within sync_egress", i);
+            return NGX_DECLINED;
+        }
+
         f = ngx_http_sync_file(load->reg, issuer.jwks, load->log);
         if (f == NULL) {
             return NGX_DECLINED;
@@ -732,6 +747,22 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
     }
 
     return NGX_OK;
+}
+
+
+/* May documents lead there? */
+
+static sync_rc_t
+ngx_http_sync_load_egress(ngx_http_sync_load_t *load, sync_str_t text)
+{
+    sync_url_t    url;
+    sync_error_t  err;
+
+    if (sync_url_parse(&url, text, &err) != SYNC_OK) {
+        return SYNC_NO;
+    }
+
+    return sync_egress_name(load->reg->fetch->egress, &url);
 }
 
 

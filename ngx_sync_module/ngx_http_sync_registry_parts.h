@@ -15,6 +15,7 @@
 #include "ngx_http_sync_registry.h"
 #include "sync_crypto.h"
 #include "sync_schema.h"
+#include "ngx_http_sync_egress.h"
 
 #include <dirent.h>
 
@@ -253,6 +254,7 @@ struct ngx_http_sync_registry_s {
 
     ngx_cycle_t                *cycle;   /* that it belongs to */
     ngx_http_upstream_main_conf_t  *upstreams;
+    ngx_sync_fetch_conf_t          *fetch;   /* what sync_egress lists */
 
     ngx_http_sync_table_t       slots;
     ngx_http_sync_table_t       ids;

@@ -177,7 +177,9 @@ sync_str_t sync_doc_account_at(const sync_doc_t *doc, uint32_t i);
 
 typedef enum {
     SYNC_JWKS_LIBRARY = 0,               /* a path below the library */
-    SYNC_JWKS_INLINE                     /* the key set's JSON text */
+    SYNC_JWKS_INLINE,                    /* the key set's JSON text */
+    SYNC_JWKS_URL,                       /* an https URL to fetch it from */
+    SYNC_JWKS_DISCOVER                   /* the issuer tells that URL; empty */
 } sync_doc_jwks_e;
 
 typedef struct {

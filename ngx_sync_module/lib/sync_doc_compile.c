@@ -7,6 +7,7 @@
 
 #include "sync_doc_grammar.h"
 #include "sync_share.h"
+#include "sync_url.h"
 
 
 #define SYNC_DOC_ROOM  4096              /* a first guess of a block's size */
@@ -355,7 +356,9 @@ sync_doc_issuer_item(sync_doc_compile_t *c, sync_str_t name,
 {
     uint32_t                before;
     sync_rc_t               rc;
+    sync_url_t              url;
     sync_doc_t             *head = data;
+    sync_error_t            err;
     sync_doc_ref_t          list;
     sync_doc_issuer_rec_t   rec;
 
@@ -371,6 +374,17 @@ sync_doc_issuer_item(sync_doc_compile_t *c, sync_str_t name,
 
     if (rc != SYNC_OK) {
         return rc;
+    }
+
+    /* where its metadata stand is made of it (RFC 8414, 2 and 3) */
+
+    if (rec.kind == SYNC_JWKS_DISCOVER
+        && (sync_url_parse(&url, sync_doc_now(c, rec.issuer), &err) != SYNC_OK
+            || memchr(url.target.data, '?', url.target.len) != NULL))
+    {
+        return sync_doc_refuse_at(c, "issuer", "value", "is not a URL without "
+                                  "query that can be asked for its keys; "
+                                  "\"jwks\" may say where they are");
     }
 
     list = (sync_doc_ref_t) { head->issuers.off, i };
@@ -414,7 +428,9 @@ sync_doc_set_jwks(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
     sync_rc_t               rc;
+    sync_url_t              url;
     sync_str_t              s;
+    sync_error_t            err;
     sync_doc_issuer_rec_t  *issuer = rec;
 
     if (sync_value_type(v) == SYNC_VALUE_OBJECT) {
@@ -435,16 +451,29 @@ sync_doc_set_jwks(sync_doc_compile_t *c, const sync_value_t *v,
     }
 
     if (sync_value_type(v) != SYNC_VALUE_STRING) {
-        return sync_doc_refuse(c, "type", "should be a path below the library "
-                               "or the key set itself");
+        return sync_doc_refuse(c, "type", "should be \"discover\", an https "
+                               "URL, a path below the library or the key set "
+                               "itself");
     }
 
     s = sync_value_str(v);
 
-    if (sync_str_is(s, "discover") || sync_str_starts(s, "https://")) {
-        return sync_doc_refuse(c, "not-supported", "fetching a key set is not "
-                               "supported by this version; name a file below "
-                               "the library or write the key set here");
+    if (sync_str_is(s, "discover")) {
+        issuer->kind = SYNC_JWKS_DISCOVER;
+
+        return SYNC_OK;
+    }
+
+    if (sync_str_starts(s, "https:") || sync_str_starts(s, "http:")) {
+
+        if (sync_url_parse(&url, s, &err) != SYNC_OK) {
+            return sync_doc_refuse(c, "value", "is not the URL of a key set: "
+                                   "%s", err.text);
+        }
+
+        issuer->kind = SYNC_JWKS_URL;
+
+        return sync_doc_set_text(c, v, m, rec);
     }
 
     issuer->kind = SYNC_JWKS_LIBRARY;

@@ -119,10 +119,7 @@ static const char  whole[] =
  */
 
 static const broken_t  later[] = {
-    { "{}", "/issuers/0/jwks", NULL, "fetching a key set" },
-    { "{\"issuers\":[{\"issuer\":\"https://acme.okta.example\",\"jwks\":"
-      "\"jwks/acme.json\",\"audience\":[\"https://sync.example\"],"
-      "\"client_claim\":\"azp\"}]}",
+    { "{}",
       "/sources/sf-outbound/split", NULL, "\"split\"" },
     { "{\"sources\":{\"sf-outbound\":{\"split\":null}}}",
       "/sources/sf-outbound/max", NULL, "\"max\"" },
@@ -245,8 +242,17 @@ static const broken_t  broken[] = {
       "\"17\"]}]}", "/issuers/0/audience", "value",
       "has more than 16 entries" },
     { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"jwks\":"
-      "\"https://a.example/keys\",\"audience\":\"a\"}]}", "/issuers/0/jwks",
-      "not-supported", "is not supported by this version" },
+      "\"https://a.example:0/keys\",\"audience\":\"a\"}]}", "/issuers/0/jwks",
+      "value", "is not the URL of a key set: " },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"jwks\":"
+      "\"http://a.example/keys\",\"audience\":\"a\"}]}", "/issuers/0/jwks",
+      "value", "is not the URL of a key set: " },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example?x\",\"jwks\":"
+      "\"discover\",\"audience\":\"a\"}]}", "/issuers/0/issuer",
+      "value", "is not a URL without query that can be asked" },
+    { "{\"issuers\":[{\"issuer\":\"https://127.1/x\",\"jwks\":"
+      "\"discover\",\"audience\":\"a\"}]}", "/issuers/0/issuer",
+      "value", "is not a URL without query that can be asked" },
     { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"jwks\":"
       "\"../keys.json\",\"audience\":\"a\"}]}", "/issuers/0/jwks", "value",
       "is not a path below the library" },

@@ -1,7 +1,7 @@
 
 /*
  * A wall clock that is as many seconds off as $SYNC_CLOCK, a file, says at the
- * moment.  Preloaded into a server; libfaketime does not start one whose
+ * moment; and by $SYNC_BOOT that of time since boot.  Preloaded into a server; libfaketime does not start one whose
  * allocator looks at the clock.
  */
 
@@ -17,14 +17,14 @@
 
 
 static long
-off(void)
+off(const char *variable)
 {
     int          fd;
     char         buf[32];
     ssize_t      n;
     const char  *name;
 
-    name = getenv("SYNC_CLOCK");
+    name = getenv(variable);
     fd = name ? open(name, O_RDONLY) : -1;
 
     if (fd == -1) {
@@ -48,7 +48,11 @@ clock_gettime(clockid_t id, struct timespec *ts)
     rc = (int) syscall(SYS_clock_gettime, id, ts);
 
     if (rc == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
-        ts->tv_sec += off();
+        ts->tv_sec += off("SYNC_CLOCK");
+    }
+
+    if (rc == 0 && id == CLOCK_BOOTTIME) {
+        ts->tv_sec += off("SYNC_BOOT");
     }
 
     return rc;
