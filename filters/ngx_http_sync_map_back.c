@@ -10,6 +10,7 @@
 
 #include "ngx_http_sync.h"
 #include "ngx_http_sync_formats.h"
+#include "ngx_http_sync_mode.h"
 #include "ngx_http_sync_pages.h"
 #include "sync_path.h"
 
@@ -64,7 +65,7 @@ ngx_http_sync_map_back_enabled(ngx_http_request_t *r)
     ctx = ngx_http_sync_get_ctx(r);
 
     return ctx != NULL && ctx->route.connector != SYNC_DOC_NONE
-           && ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_OFF;
+           && ctx->payload.normalize != NGX_HTTP_SYNC_OFF;
 }
 
 
@@ -82,7 +83,7 @@ ngx_http_sync_map_back_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (a->failed && ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_ON) {
+    if (a->failed && ctx->payload.normalize == NGX_HTTP_SYNC_ON) {
         return ngx_http_sync_map_back_error(r, ctx);
     }
 
@@ -92,7 +93,7 @@ ngx_http_sync_map_back_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     rc = ngx_http_sync_map_back_body(r, ctx, &text);
 
-    if (ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_SHADOW) {
+    if (ctx->payload.normalize == NGX_HTTP_SYNC_SHADOW) {
 
         if (rc != NGX_OK && rc != NGX_DECLINED) {
             ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,

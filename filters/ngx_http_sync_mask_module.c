@@ -10,13 +10,11 @@
 
 
 #include "ngx_http_sync.h"
+#include "ngx_http_sync_mode.h"
 #include "ngx_http_sync_words.h"
 #include "sync_edit.h"
 
 
-#define NGX_HTTP_SYNC_MASK_OFF     0
-#define NGX_HTTP_SYNC_MASK_ON      1
-#define NGX_HTTP_SYNC_MASK_SHADOW  2
 
 #define NGX_HTTP_SYNC_MASK_CAP     (4 * 1024 * 1024)
 
@@ -78,22 +76,14 @@ static const ngx_http_sync_step_t  ngx_http_sync_mask_step = {
 };
 
 
-static ngx_conf_enum_t  ngx_http_sync_mask_modes[] = {
-    { ngx_string("off"), NGX_HTTP_SYNC_MASK_OFF },
-    { ngx_string("on"), NGX_HTTP_SYNC_MASK_ON },
-    { ngx_string("shadow"), NGX_HTTP_SYNC_MASK_SHADOW },
-    { ngx_null_string, 0 }
-};
-
-
 static ngx_command_t  ngx_http_sync_mask_commands[] = {
 
     { ngx_string("sync_mask"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_sync_set_mode,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_sync_mask_loc_conf_t, mode),
-      &ngx_http_sync_mask_modes },
+      NULL },
 
       ngx_null_command
 };
@@ -139,7 +129,7 @@ ngx_http_sync_mask_enabled(ngx_http_request_t *r)
     sync_doc_mask_t       mask;
     ngx_http_sync_ctx_t  *ctx;
 
-    if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_MASK_OFF) {
+    if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_OFF) {
         return 0;
     }
 
@@ -234,7 +224,7 @@ ngx_http_sync_mask_ask_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         ctx->answer.cap = NGX_HTTP_SYNC_MASK_CAP;
     }
 
-    if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_MASK_SHADOW) {
+    if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_SHADOW) {
         return NGX_OK;
     }
 
@@ -267,7 +257,7 @@ ngx_http_sync_mask_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         /* nobody knows how long the masked answer would be */
 
-        if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_MASK_ON) {
+        if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_ON) {
             ngx_http_clear_content_length(r);
             ngx_http_clear_accept_ranges(r);
         }
@@ -281,7 +271,7 @@ ngx_http_sync_mask_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     rc = ngx_http_sync_mask_body(r, ctx, &text);
 
-    if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_MASK_SHADOW) {
+    if (ngx_http_sync_mask_mode(r) == NGX_HTTP_SYNC_SHADOW) {
 
         if (rc != NGX_DECLINED) {
             ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -525,9 +515,9 @@ ngx_http_sync_mask_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_sync_mask_loc_conf_t  *prev = parent;
     ngx_http_sync_mask_loc_conf_t  *conf = child;
 
-    ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_SYNC_MASK_OFF);
+    ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_SYNC_OFF);
 
-    if (conf->mode == NGX_HTTP_SYNC_MASK_OFF) {
+    if (conf->mode == NGX_HTTP_SYNC_OFF) {
         return NGX_CONF_OK;
     }
 
@@ -551,5 +541,5 @@ ngx_http_sync_mask_configured(ngx_http_conf_ctx_t *ctx)
 
     mlcf = ctx->loc_conf[ngx_http_sync_mask_module.ctx_index];
 
-    return mlcf->mode != NGX_HTTP_SYNC_MASK_OFF;
+    return mlcf->mode != NGX_HTTP_SYNC_OFF;
 }

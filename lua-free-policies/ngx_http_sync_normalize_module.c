@@ -11,6 +11,7 @@
 
 #include "ngx_http_sync.h"
 #include "ngx_http_sync_formats.h"
+#include "ngx_http_sync_mode.h"
 #include "sync_fields.h"
 
 
@@ -50,7 +51,7 @@ static ngx_int_t ngx_http_sync_normalize_result(ngx_http_sync_ctx_t *ctx,
 static ngx_int_t ngx_http_sync_normalize_misconfigured(
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_normalize_shadow(ngx_http_sync_ctx_t *ctx,
-    const char *step, ngx_int_t rc);
+    ngx_http_sync_step_e step, const char *name, ngx_int_t rc);
 
 static void *ngx_http_sync_normalize_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_normalize_merge_loc_conf(ngx_conf_t *cf,
@@ -59,8 +60,6 @@ static ngx_uint_t ngx_http_sync_normalize_configured(
     ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_normalize_check(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
-static char *ngx_http_sync_normalize(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 
 static const ngx_http_sync_step_t  ngx_http_sync_canonical_step = {
@@ -91,9 +90,9 @@ static ngx_command_t  ngx_http_sync_normalize_commands[] = {
 
     { ngx_string("sync_normalize"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_sync_normalize,
+      ngx_http_sync_set_mode,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_sync_normalize_loc_conf_t, mode),
       NULL },
 
       ngx_null_command
@@ -139,7 +138,7 @@ ngx_http_sync_normalize_enabled(ngx_http_request_t *r)
 
     nlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_normalize_module);
 
-    return nlcf->mode != NGX_HTTP_SYNC_NORMALIZE_OFF;
+    return nlcf->mode != NGX_HTTP_SYNC_OFF;
 }
 
 
@@ -174,7 +173,8 @@ ngx_http_sync_canonical_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         ctx->payload.canonical.nodes = NULL;
     }
 
-    return ngx_http_sync_normalize_shadow(ctx, "canonical", rc);
+    return ngx_http_sync_normalize_shadow(ctx, NGX_HTTP_SYNC_STEP_CANONICAL,
+                                          "canonical", rc);
 }
 
 
@@ -273,7 +273,7 @@ ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     sync_doc_operation_t  operation;
 
     if (ctx->route.connector != SYNC_DOC_NONE
-        && ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_ON
+        && ctx->payload.normalize == NGX_HTTP_SYNC_ON
         && ctx->answer.cap < NGX_HTTP_SYNC_ANSWER_MAPPED)
     {
         ctx->answer.cap = NGX_HTTP_SYNC_ANSWER_MAPPED;
@@ -300,10 +300,11 @@ ngx_http_sync_target_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     if (rc != NGX_OK) {
         ngx_str_null(&ctx->payload.target);
-        return ngx_http_sync_normalize_shadow(ctx, "target", rc);
+        return ngx_http_sync_normalize_shadow(ctx, NGX_HTTP_SYNC_STEP_TARGET,
+                                              "target", rc);
     }
 
-    if (ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_SHADOW) {
+    if (ctx->payload.normalize == NGX_HTTP_SYNC_SHADOW) {
         ngx_str_null(&ctx->payload.target);
         return NGX_OK;
     }
@@ -410,7 +411,7 @@ ngx_http_sync_target_as_came(ngx_http_sync_ctx_t *ctx,
 static void
 ngx_http_sync_normalize_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    ctx->payload.normalize = NGX_HTTP_SYNC_NORMALIZE_OFF;
+    ctx->payload.normalize = NGX_HTTP_SYNC_OFF;
     ctx->payload.canonical.nodes = NULL;
 
     ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_CANONICAL
@@ -565,8 +566,6 @@ static ngx_int_t
 ngx_http_sync_normalize_result(ngx_http_sync_ctx_t *ctx, ngx_int_t rc,
     sync_faults_t *faults, const char *what)
 {
-    uint32_t  i;
-
     if (rc == NGX_BUSY) {
         return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                      "buffers-exhausted",
@@ -579,23 +578,7 @@ ngx_http_sync_normalize_result(ngx_http_sync_ctx_t *ctx, ngx_int_t rc,
         return NGX_ERROR;
     }
 
-    ngx_http_sync_log_faults(ctx, NGX_LOG_INFO, "normalize", what, faults);
-
-    rc = ngx_http_sync_problem(ctx, 422, "invalid-payload",
-                               "The payload cannot be processed",
-                               NGX_HTTP_SYNC_BUSINESS, "%s", what);
-
-    for (i = 0; i < faults->count; i++) {
-        if (ngx_http_sync_problem_fault(ctx, faults->list[i].pointer,
-                                        faults->list[i].what,
-                                        faults->list[i].text)
-            == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return rc;
+    return ngx_http_sync_refuse_payload(ctx, "normalize", what, faults);
 }
 
 
@@ -614,31 +597,14 @@ ngx_http_sync_normalize_misconfigured(ngx_http_sync_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_sync_normalize_shadow(ngx_http_sync_ctx_t *ctx, const char *step,
-    ngx_int_t rc)
+ngx_http_sync_normalize_shadow(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_step_e step, const char *name, ngx_int_t rc)
 {
-    if (rc == NGX_OK
-        || ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_SHADOW)
-    {
+    if (rc == NGX_OK || ctx->payload.normalize != NGX_HTTP_SYNC_SHADOW) {
         return rc;
     }
 
-    /* $sync_reason keeps what it would have been, the verdict stays */
-
-    ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log, 0,
-                  "normalize: shadow, %s would answer %i %s", step,
-                  rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc,
-                  rc == NGX_ERROR ? "internal" : ctx->problem.name);
-
-    ctx->shadow |= 1u << (ngx_strcmp(step, "target") == 0
-                          ? NGX_HTTP_SYNC_STEP_TARGET
-                          : NGX_HTTP_SYNC_STEP_CANONICAL);
-
-    ngx_http_sync_trace(ctx, step, "shadow: would refuse");
-
-    ctx->problem.status = 0;
-
-    return NGX_OK;
+    return ngx_http_sync_shadowed(ctx, step, name, rc);
 }
 
 
@@ -666,9 +632,9 @@ ngx_http_sync_normalize_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_http_sync_normalize_loc_conf_t  *conf = child;
 
     ngx_conf_merge_uint_value(conf->mode, prev->mode,
-                              NGX_HTTP_SYNC_NORMALIZE_OFF);
+                              NGX_HTTP_SYNC_OFF);
 
-    if (conf->mode == NGX_HTTP_SYNC_NORMALIZE_OFF) {
+    if (conf->mode == NGX_HTTP_SYNC_OFF) {
         return NGX_CONF_OK;
     }
 
@@ -696,61 +662,16 @@ ngx_http_sync_normalize_configured(ngx_http_conf_ctx_t *ctx)
 
     nlcf = ctx->loc_conf[ngx_http_sync_normalize_module.ctx_index];
 
-    return nlcf->mode != NGX_HTTP_SYNC_NORMALIZE_OFF;
+    return nlcf->mode != NGX_HTTP_SYNC_OFF;
 }
 
 
 static ngx_int_t
 ngx_http_sync_normalize_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_sync_loc_conf_t  *slcf;
-
-    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
-    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
-
-    /* at the server it stands for its locations; sync_status needs none */
-
-    if (clcf->name.len == 0 || slcf->status
-        || ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY))
-    {
+    if (!ngx_http_sync_normalize_configured(ctx)) {
         return NGX_OK;
     }
 
-    ngx_http_sync_refuse(cf, ctx, "sync_normalize needs sync_entity");
-
-    return NGX_ERROR;
-}
-
-
-static char *
-ngx_http_sync_normalize(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_sync_normalize_loc_conf_t  *nlcf = conf;
-
-    ngx_str_t  *value;
-
-    if (nlcf->mode != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        nlcf->mode = NGX_HTTP_SYNC_NORMALIZE_OFF;
-
-    } else if (ngx_strcmp(value[1].data, "on") == 0) {
-        nlcf->mode = NGX_HTTP_SYNC_NORMALIZE_ON;
-
-    } else if (ngx_strcmp(value[1].data, "shadow") == 0) {
-        nlcf->mode = NGX_HTTP_SYNC_NORMALIZE_SHADOW;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"sync_normalize\": \"%V\" is not one of "
-                           "\"off\", \"on\" and \"shadow\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_sync_needs_entity(cf, ctx, "sync_normalize");
 }

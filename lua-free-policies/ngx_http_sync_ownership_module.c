@@ -11,13 +11,10 @@
 
 
 #include "ngx_http_sync_formats.h"
+#include "ngx_http_sync_mode.h"
 #include "ngx_http_sync_registry.h"
 #include "sync_edit.h"
 
-
-#define NGX_HTTP_SYNC_OWNERSHIP_OFF     0
-#define NGX_HTTP_SYNC_OWNERSHIP_ON      1
-#define NGX_HTTP_SYNC_OWNERSHIP_SHADOW  2
 
 #define NGX_HTTP_SYNC_OWNERSHIP_REFUSE  0
 #define NGX_HTTP_SYNC_OWNERSHIP_DROP    1
@@ -26,7 +23,7 @@
 
 
 typedef struct {
-    ngx_uint_t  mode;                    /* NGX_HTTP_SYNC_OWNERSHIP_* */
+    ngx_uint_t  mode;                    /* off, on or shadow */
     ngx_uint_t  wrong;                   /* likewise */
 } ngx_http_sync_ownership_loc_conf_t;
 
@@ -36,7 +33,6 @@ static ngx_int_t ngx_http_sync_ownership_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_ownership_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static ngx_uint_t ngx_http_sync_ownership_writes(ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_ownership_tape(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const sync_json_t **json);
 static ngx_int_t ngx_http_sync_ownership_find(ngx_http_sync_ctx_t *ctx,
@@ -83,7 +79,7 @@ static ngx_command_t  ngx_http_sync_ownership_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_sync_ownership,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_sync_ownership_loc_conf_t, mode),
       NULL },
 
       ngx_null_command
@@ -129,7 +125,7 @@ ngx_http_sync_ownership_enabled(ngx_http_request_t *r)
 
     olcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_ownership_module);
 
-    return olcf->mode != NGX_HTTP_SYNC_OWNERSHIP_OFF;
+    return olcf->mode != NGX_HTTP_SYNC_OFF;
 }
 
 
@@ -142,7 +138,7 @@ ngx_http_sync_ownership_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     const sync_json_t                   *json;
     ngx_http_sync_ownership_loc_conf_t  *olcf;
 
-    if (!ngx_http_sync_ownership_writes(ctx)) {
+    if (!ngx_http_sync_writes(ctx)) {
         return NGX_DECLINED;
     }
 
@@ -186,14 +182,14 @@ ngx_http_sync_ownership_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     {
         rc = ngx_http_sync_ownership_refuse(ctx, &faults);
 
-    } else if (olcf->mode == NGX_HTTP_SYNC_OWNERSHIP_ON
-               && ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_SHADOW)
+    } else if (olcf->mode == NGX_HTTP_SYNC_ON
+               && ctx->payload.normalize != NGX_HTTP_SYNC_SHADOW)
     {
         return ngx_http_sync_ownership_drop(r, ctx, &edit, &faults);
     }
 
-    if (olcf->mode == NGX_HTTP_SYNC_OWNERSHIP_ON
-        && ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_SHADOW)
+    if (olcf->mode == NGX_HTTP_SYNC_ON
+        && ctx->payload.normalize != NGX_HTTP_SYNC_SHADOW)
     {
         return rc;
     }
@@ -233,7 +229,7 @@ ngx_http_sync_ownership_tape(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_OFF) {
+    if (ctx->payload.normalize != NGX_HTTP_SYNC_OFF) {
         return NGX_DECLINED;
     }
 
@@ -533,26 +529,6 @@ ngx_http_sync_ownership_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
-ngx_http_sync_ownership_writes(ngx_http_sync_ctx_t *ctx)
-{
-    if (ctx->tenant.entry == NULL || ctx->payload.entity == SYNC_ENTITIES) {
-        return 0;
-    }
-
-    switch (ctx->payload.operation) {
-
-    case SYNC_OP_CREATE:
-    case SYNC_OP_REPLACE:
-    case SYNC_OP_UPDATE:
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
 static void *
 ngx_http_sync_ownership_create_loc_conf(ngx_conf_t *cf)
 {
@@ -582,13 +558,13 @@ ngx_http_sync_ownership_merge_loc_conf(ngx_conf_t *cf, void *parent,
     }
 
     ngx_conf_merge_uint_value(conf->mode, prev->mode,
-                              NGX_HTTP_SYNC_OWNERSHIP_OFF);
+                              NGX_HTTP_SYNC_OFF);
 
     if (conf->wrong == NGX_CONF_UNSET_UINT) {
         conf->wrong = NGX_HTTP_SYNC_OWNERSHIP_REFUSE;
     }
 
-    if (conf->mode == NGX_HTTP_SYNC_OWNERSHIP_OFF) {
+    if (conf->mode == NGX_HTTP_SYNC_OFF) {
         return NGX_CONF_OK;
     }
 
@@ -606,26 +582,15 @@ ngx_http_sync_ownership_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t
 ngx_http_sync_ownership_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
-    ngx_http_core_loc_conf_t            *clcf;
-    ngx_http_sync_loc_conf_t            *slcf;
     ngx_http_sync_ownership_loc_conf_t  *olcf;
 
-    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
-    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
     olcf = ctx->loc_conf[ngx_http_sync_ownership_module.ctx_index];
 
-    /* at the server it stands for its locations; sync_status needs none */
-
-    if (clcf->name.len == 0 || slcf->status
-        || olcf->mode == NGX_HTTP_SYNC_OWNERSHIP_OFF
-        || ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY))
-    {
+    if (olcf->mode == NGX_HTTP_SYNC_OFF) {
         return NGX_OK;
     }
 
-    ngx_http_sync_refuse(cf, ctx, "sync_ownership needs sync_entity");
-
-    return NGX_ERROR;
+    return ngx_http_sync_needs_entity(cf, ctx, "sync_ownership");
 }
 
 
@@ -634,29 +599,15 @@ ngx_http_sync_ownership(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_sync_ownership_loc_conf_t  *olcf = conf;
 
+    char       *rv;
     ngx_str_t  *value;
 
-    if (olcf->mode != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
+    rv = ngx_http_sync_set_mode(cf, cmd, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        olcf->mode = NGX_HTTP_SYNC_OWNERSHIP_OFF;
-
-    } else if (ngx_strcmp(value[1].data, "on") == 0) {
-        olcf->mode = NGX_HTTP_SYNC_OWNERSHIP_ON;
-
-    } else if (ngx_strcmp(value[1].data, "shadow") == 0) {
-        olcf->mode = NGX_HTTP_SYNC_OWNERSHIP_SHADOW;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in sync_ownership, it must "
-                           "be \"off\", \"on\" or \"shadow\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
 
     if (cf->args->nelts == 2) {
         return NGX_CONF_OK;

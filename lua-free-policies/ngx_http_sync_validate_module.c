@@ -9,16 +9,12 @@
 
 
 #include "ngx_http_sync_formats.h"
+#include "ngx_http_sync_mode.h"
 #include "ngx_http_sync_registry.h"
 
 
-#define NGX_HTTP_SYNC_VALIDATE_OFF     0
-#define NGX_HTTP_SYNC_VALIDATE_ON      1
-#define NGX_HTTP_SYNC_VALIDATE_SHADOW  2
-
-
 typedef struct {
-    ngx_uint_t  mode;                    /* NGX_HTTP_SYNC_VALIDATE_* */
+    ngx_uint_t  mode;                    /* off, on or shadow */
 } ngx_http_sync_validate_loc_conf_t;
 
 
@@ -29,7 +25,6 @@ static ngx_int_t ngx_http_sync_validate_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_validate_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static ngx_uint_t ngx_http_sync_validate_writes(ngx_http_sync_ctx_t *ctx);
 static ngx_uint_t ngx_http_sync_validate_mode(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_validate_tape(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
@@ -70,22 +65,14 @@ static const ngx_http_sync_step_t  ngx_http_sync_validate_step = {
 };
 
 
-static ngx_conf_enum_t  ngx_http_sync_validate_modes[] = {
-    { ngx_string("off"), NGX_HTTP_SYNC_VALIDATE_OFF },
-    { ngx_string("on"), NGX_HTTP_SYNC_VALIDATE_ON },
-    { ngx_string("shadow"), NGX_HTTP_SYNC_VALIDATE_SHADOW },
-    { ngx_null_string, 0 }
-};
-
-
 static ngx_command_t  ngx_http_sync_validate_commands[] = {
 
     { ngx_string("sync_validate"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_sync_set_mode,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_sync_validate_loc_conf_t, mode),
-      &ngx_http_sync_validate_modes },
+      NULL },
 
       ngx_null_command
 };
@@ -126,7 +113,7 @@ ngx_module_t  ngx_http_sync_validate_module = {
 static ngx_uint_t
 ngx_http_sync_validate_enabled(ngx_http_request_t *r)
 {
-    return ngx_http_sync_validate_mode(r) != NGX_HTTP_SYNC_VALIDATE_OFF;
+    return ngx_http_sync_validate_mode(r) != NGX_HTTP_SYNC_OFF;
 }
 
 
@@ -139,11 +126,11 @@ ngx_http_sync_validate_source_run(ngx_http_request_t *r,
     sync_doc_source_t     source;
     const sync_schema_t  *schema;
 
-    if (!ngx_http_sync_validate_writes(ctx)) {
+    if (!ngx_http_sync_writes(ctx)) {
         return NGX_DECLINED;
     }
 
-    shadow = (ngx_http_sync_validate_mode(r) == NGX_HTTP_SYNC_VALIDATE_SHADOW);
+    shadow = (ngx_http_sync_validate_mode(r) == NGX_HTTP_SYNC_SHADOW);
 
     ctx->payload.judged =
         !shadow && ngx_http_sync_tenant_canonical(ctx->tenant.entry,
@@ -191,7 +178,7 @@ ngx_http_sync_validate_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     const sync_json_t    *json;
     const sync_schema_t  *schema;
 
-    if (!ngx_http_sync_validate_writes(ctx)) {
+    if (!ngx_http_sync_writes(ctx)) {
         return NGX_DECLINED;
     }
 
@@ -203,8 +190,8 @@ ngx_http_sync_validate_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     /* what was only mapped in shadow refuses nothing */
 
-    shadow = (ngx_http_sync_validate_mode(r) == NGX_HTTP_SYNC_VALIDATE_SHADOW
-              || ctx->payload.normalize == NGX_HTTP_SYNC_NORMALIZE_SHADOW);
+    shadow = (ngx_http_sync_validate_mode(r) == NGX_HTTP_SYNC_SHADOW
+              || ctx->payload.normalize == NGX_HTTP_SYNC_SHADOW);
 
     json = &ctx->payload.canonical;
     rc = NGX_OK;
@@ -242,7 +229,7 @@ ngx_http_sync_validate_tape(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_int_t          rc;
     sync_doc_source_t  source;
 
-    if (ctx->payload.normalize != NGX_HTTP_SYNC_NORMALIZE_OFF) {
+    if (ctx->payload.normalize != NGX_HTTP_SYNC_OFF) {
         return NGX_DECLINED;
     }
 
@@ -264,8 +251,6 @@ static ngx_int_t
 ngx_http_sync_validate_json(ngx_http_sync_ctx_t *ctx,
     const sync_schema_t *schema, const sync_json_t *json, const char *what)
 {
-    uint32_t       i;
-    ngx_int_t      rc;
     sync_rc_t      src;
     sync_error_t   err;
     sync_faults_t  faults;
@@ -299,23 +284,7 @@ ngx_http_sync_validate_json(ngx_http_sync_ctx_t *ctx,
                         "it takes more work than a request may cost");
     }
 
-    ngx_http_sync_log_faults(ctx, NGX_LOG_INFO, "validate", what, &faults);
-
-    rc = ngx_http_sync_problem(ctx, 422, "invalid-payload",
-                               "The payload cannot be processed",
-                               NGX_HTTP_SYNC_BUSINESS, "%s", what);
-
-    for (i = 0; i < faults.count; i++) {
-        if (ngx_http_sync_problem_fault(ctx, faults.list[i].pointer,
-                                        faults.list[i].what,
-                                        faults.list[i].text)
-            == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return rc;
+    return ngx_http_sync_refuse_payload(ctx, "validate", what, &faults);
 }
 
 
@@ -327,19 +296,7 @@ ngx_http_sync_validate_answer(ngx_http_sync_ctx_t *ctx,
         return rc;
     }
 
-    /* $sync_reason keeps what it would have been, the verdict stays */
-
-    ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log, 0,
-                  "validate: shadow, would answer %i %s",
-                  rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc,
-                  rc == NGX_ERROR ? "internal" : ctx->problem.name);
-
-    ngx_http_sync_trace(ctx, "validate", "shadow: would refuse");
-
-    ctx->shadow |= 1u << step;
-    ctx->problem.status = 0;
-
-    return NGX_OK;
+    return ngx_http_sync_shadowed(ctx, step, "validate", rc);
 }
 
 
@@ -352,26 +309,6 @@ ngx_http_sync_validate_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_VALIDATE_SOURCE
                    | 1u << NGX_HTTP_SYNC_STEP_VALIDATE);
-}
-
-
-static ngx_uint_t
-ngx_http_sync_validate_writes(ngx_http_sync_ctx_t *ctx)
-{
-    if (ctx->tenant.entry == NULL || ctx->payload.entity == SYNC_ENTITIES) {
-        return 0;
-    }
-
-    switch (ctx->payload.operation) {
-
-    case SYNC_OP_CREATE:
-    case SYNC_OP_REPLACE:
-    case SYNC_OP_UPDATE:
-        return 1;
-
-    default:
-        return 0;
-    }
 }
 
 
@@ -410,9 +347,9 @@ ngx_http_sync_validate_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_http_sync_validate_loc_conf_t  *conf = child;
 
     ngx_conf_merge_uint_value(conf->mode, prev->mode,
-                              NGX_HTTP_SYNC_VALIDATE_OFF);
+                              NGX_HTTP_SYNC_OFF);
 
-    if (conf->mode == NGX_HTTP_SYNC_VALIDATE_OFF) {
+    if (conf->mode == NGX_HTTP_SYNC_OFF) {
         return NGX_CONF_OK;
     }
 
@@ -431,24 +368,13 @@ ngx_http_sync_validate_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t
 ngx_http_sync_validate_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
-    ngx_http_core_loc_conf_t           *clcf;
-    ngx_http_sync_loc_conf_t           *slcf;
     ngx_http_sync_validate_loc_conf_t  *vlcf;
 
-    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
-    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
     vlcf = ctx->loc_conf[ngx_http_sync_validate_module.ctx_index];
 
-    /* at the server it stands for its locations; sync_status needs none */
-
-    if (clcf->name.len == 0 || slcf->status
-        || vlcf->mode == NGX_HTTP_SYNC_VALIDATE_OFF
-        || ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY))
-    {
+    if (vlcf->mode == NGX_HTTP_SYNC_OFF) {
         return NGX_OK;
     }
 
-    ngx_http_sync_refuse(cf, ctx, "sync_validate needs sync_entity");
-
-    return NGX_ERROR;
+    return ngx_http_sync_needs_entity(cf, ctx, "sync_validate");
 }

@@ -229,7 +229,7 @@ typedef struct {
     unsigned                 judged:1;   /* a schema judges what is canonical,
                                             the list of fields need not */
     unsigned                 normalize:2;    /* the location's: off, on or
-                                                shadow; see _words.h */
+                                                shadow; see _mode.h */
 } ngx_http_sync_payload_t;
 
 

@@ -14,13 +14,6 @@
 #include "sync_map.h"
 
 
-/* ctx->payload.normalize */
-
-#define NGX_HTTP_SYNC_NORMALIZE_OFF     0
-#define NGX_HTTP_SYNC_NORMALIZE_ON      1
-#define NGX_HTTP_SYNC_NORMALIZE_SHADOW  2
-
-
 /*
  * The map of the client's source, or of the chosen connector, for the entity
  * of the request.  NGX_OK; NGX_DECLINED: none, the words are canonical;

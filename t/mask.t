@@ -320,7 +320,7 @@ ok($t->wait_for(sub {
 unlike($t->log_text, qr/$iban/, 'no value in the log');
 
 $t->refused($shared . 'server { sync_mask maybe; }',
-            qr/invalid value "maybe"/, 'on, off, shadow');
+            qr/"maybe" is not one of "off", "on" and "shadow"/, 'on, off, shadow');
 $t->refused($shared . 'server { sync_mask on; location /a { '
             . 'proxy_buffering off; proxy_pass http://erp; } }',
             qr/sync_mask holds the whole answer, and "proxy_buffering off"/,

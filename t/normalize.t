@@ -663,7 +663,7 @@ is($res->{status}, 201, 'shadow: a fault');
 is(last_sent()->{body}, '{"Number":7}', 'is sent');
 is(line('/shadow/orders', 2), '/shadow/orders 201 pass invalid-payload',
    'and seen in a log');
-$t->log_like(qr/normalize: shadow, canonical would answer 422 invalid-payload/,
+$t->log_like(qr/canonical: shadow, would answer 422 invalid-payload/,
              'by its status');
 
 $t->tell('erp', { say => '/html' });
