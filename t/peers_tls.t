@@ -116,6 +116,20 @@ for my $name (sort keys %port) {
                  $name eq 'alias' ? (tls_name => 'one.test') : ());
 }
 
+# and two with a certificate of their own, in their documents
+
+for my $name (qw(client stranger-client)) {
+    $erp->tenant($name, "https://mutual.test:$mutual", credentials => {
+        certificate => { certificate => 'secret:crt', key => 'secret:key' } });
+
+    for (qw(crt key)) {
+        open my $fh, '<', $https->file("$name." . ($_ eq 'crt' ? 'pem' : $_))
+            or die "$name: $!";
+        local $/;
+        $t->write("secrets/t_$name/$_", <$fh>);
+    }
+}
+
 my $inside = '            proxy_pass https://$sync_upstream$sync_upstream_uri;';
 
 $t->http($erp->text(<<"CONF", <<"MORE"));
@@ -130,6 +144,13 @@ CONF
             proxy_ssl_certificate         \$shown_certificate;
             proxy_ssl_certificate_key     \$shown_key;
             proxy_ssl_trusted_certificate $stranger;
+$inside
+        }
+
+        location /certified {
+            sync_entity  sales_order at=/certified;
+            proxy_ssl_certificate         \$sync_upstream_certificate;
+            proxy_ssl_certificate_key     \$sync_upstream_certificate_key;
 $inside
         }
 
@@ -206,6 +227,19 @@ is($erp->read('nobody')->{status}, 502, 'who has none rides on none');
 is_deeply([ map { $_->{client} } $t->ledger('mutual') ], [ ('client') x 4 ],
           'and did not get through');
 
+my $certified = $t->connections('mutual');
+
+for (1 .. 2) {
+    is($t->get('/certified/1', Host => 'client.example')->{status}, 200,
+       'a certificate of the document');
+    is($t->get('/certified/1', Host => 'stranger-client.example')->{status},
+       502, 'and that of another tenant');
+}
+
+is($t->connections('mutual') - $certified, 3, 'do not meet');
+is($t->get('/certified/1', Host => 'one.example')->{status}, 200,
+   'where a document has none, none is shown');
+
 # a handshake that never ends
 
 my $r = $erp->create('stall');
@@ -271,7 +305,8 @@ is($t->h2('POST', '/v1/orders', port => 1, body => '{"order_number":"h2"}',
 ok($t->reload, 'a reload');
 ok_all('one', 2, 'the new worker makes its own');
 
-$t->allow(qr/\[crit\].*SSL_read\(\) failed .*alert certificate required/);
+$t->allow(qr/\[crit\].*SSL_read\(\) failed .*alert certificate required/,
+          qr/\[crit\].*SSL_read\(\) failed .*alert unknown ca/);
 $t->done;
 
 # two workers, each with names and connections of its own
