@@ -674,6 +674,7 @@ ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
     uint32_t               i, k;
     sync_str_t             names[8];
     sync_doc_client_t      client;
+    sync_doc_session_t     session;
     sync_doc_credential_t  c;
 
     for (i = 0; i < sync_doc_clients(doc); i++) {
@@ -713,6 +714,20 @@ ngx_http_sync_scan_secrets(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
 
         for (k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
             told = ngx_http_sync_scan_secret(reg, cycle, doc, names[k], told);
+        }
+    }
+
+    for (i = 0; i < sync_doc_connectors(doc); i++) {
+        if (sync_doc_session(doc, i, &session) != SYNC_OK) {
+            continue;
+        }
+
+        for (k = 0; k < session.secrets.n; k++) {
+            told = ngx_http_sync_scan_secret(reg, cycle, doc,
+                                             sync_doc_item(doc,
+                                                           session.secrets,
+                                                           k),
+                                             told);
         }
     }
 

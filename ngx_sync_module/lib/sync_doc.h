@@ -398,6 +398,7 @@ typedef struct {
     sync_doc_unknown_e       on_unknown;
     uint64_t                 max_run_ms; /* 0: not said */
     unsigned                 rolls_back:1;   /* a 5xx left nothing behind */
+    unsigned                 session:1;  /* sync_doc_session() */
     uint32_t                 capacity;   /* requests at a time, of all tenants;
                                             0: not said */
 
@@ -436,6 +437,55 @@ sync_rc_t sync_doc_connector_entity(const sync_doc_t *doc, uint32_t connector,
     sync_entity_e entity, sync_str_t *map, unsigned *operations);
 sync_rc_t sync_doc_operation(const sync_doc_t *doc, uint32_t connector,
     sync_entity_e entity, sync_op_e op, sync_doc_operation_t *operation);
+
+
+/*
+ * The session of a connector: the request that begins it, what is taken of the
+ * answer (in a later one the headers show it), and what says that it is over.
+ */
+
+typedef struct {
+    sync_str_t       code;               /* for sync_template_render() */
+    sync_str_t       method;
+    sync_str_t       body;               /* JSON for sync_body_render(), or
+                                            empty */
+    uint64_t         max_age_ms;         /* 0: until it is refused */
+    uint32_t         headers;            /* their numbers */
+    uint32_t         taken;
+    uint32_t         sent;
+    uint32_t         expired;
+    unsigned         cookies:1;          /* are kept and sent */
+    sync_doc_list_t  secrets;            /* names: all that it uses */
+} sync_doc_session_t;
+
+typedef struct {
+    sync_str_t       name;
+    sync_str_t       header;             /* lower case; or */
+    sync_str_t       path;               /* a singular JSONPath */
+} sync_doc_take_t;
+
+/* All that is said must hold; what is empty is not asked for. */
+
+typedef struct {
+    unsigned         status;
+    sync_str_t       header;             /* lower case */
+    sync_str_t       header_value;       /* whatever its case */
+    sync_str_t       path;               /* a singular JSONPath */
+    sync_str_t       path_value;         /* of a scalar, as text */
+} sync_doc_expired_t;
+
+/* OK or NO (there is none). */
+sync_rc_t sync_doc_session(const sync_doc_t *doc, uint32_t connector,
+    sync_doc_session_t *session);
+sync_rc_t sync_doc_session_header_at(const sync_doc_t *doc,
+    uint32_t connector, uint32_t i, sync_str_t *name, sync_str_t *value);
+/* text is for sync_session_text(). */
+sync_rc_t sync_doc_session_send_at(const sync_doc_t *doc, uint32_t connector,
+    uint32_t i, sync_str_t *name, sync_str_t *text);
+sync_rc_t sync_doc_session_take_at(const sync_doc_t *doc, uint32_t connector,
+    uint32_t i, sync_doc_take_t *take);
+sync_rc_t sync_doc_session_expired_at(const sync_doc_t *doc,
+    uint32_t connector, uint32_t i, sync_doc_expired_t *expired);
 
 
 /*

@@ -126,6 +126,34 @@ typedef struct {
 } sync_doc_operation_rec_t;
 
 typedef struct {
+    sync_doc_ref_t  name;
+    sync_doc_ref_t  header;              /* one of the two has bytes */
+    sync_doc_ref_t  path;
+} sync_doc_take_rec_t;
+
+typedef struct {
+    uint32_t        status;
+    uint32_t        unused;
+    sync_doc_ref_t  header;              /* n 0: none is asked for */
+    sync_doc_ref_t  header_value;
+    sync_doc_ref_t  path;                /* likewise */
+    sync_doc_ref_t  path_value;
+} sync_doc_expired_rec_t;
+
+typedef struct {
+    sync_doc_ref_t  code;
+    sync_doc_ref_t  body;
+    sync_doc_ref_t  headers;             /* sync_doc_pair_t */
+    sync_doc_ref_t  take;                /* sync_doc_take_rec_t */
+    sync_doc_ref_t  send;                /* sync_doc_pair_t */
+    sync_doc_ref_t  expired;             /* sync_doc_expired_rec_t */
+    sync_doc_ref_t  secrets;             /* sync_doc_ref_t each */
+    uint64_t        max_age;             /* ms */
+    uint32_t        cookies;
+    uint32_t        unused;
+} sync_doc_session_rec_t;
+
+typedef struct {
     sync_doc_ref_t            map;
     uint32_t                  entity;
     uint32_t                  unused;
@@ -168,6 +196,7 @@ typedef struct {
     sync_doc_ref_t  lists;
     sync_doc_ref_t  credential;          /* sync_doc_credential_rec_t: one */
     sync_doc_ref_t  send_header;
+    sync_doc_ref_t  session;             /* sync_doc_session_rec_t; n 0: none */
     sync_doc_ref_t  entities;            /* sync_doc_entity_rec_t */
     uint64_t        max_run;             /* ms */
     uint32_t        format;

@@ -195,7 +195,8 @@ static const sync_doc_member_t  sync_doc_connector_table[] = {
 
     { "credentials", SYNC_DOC_OBJECT, 0, sync_doc_set_credentials, 0, NULL },
 
-    sync_doc_later("session"),
+    { "session", SYNC_DOC_OBJECT, 0, sync_doc_set_session,
+      sync_doc_in(session), NULL },
 
     { "capacity", SYNC_DOC_INTEGER, 0, sync_doc_set_number,
       sync_doc_in(capacity), &sync_doc_capacity },

@@ -274,6 +274,10 @@ sync_rc_t sync_doc_set_path(sync_doc_compile_t *c, const sync_value_t *v,
 sync_rc_t sync_doc_set_url(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 
+/* The session of a connector: a reference to its record at the offset. */
+sync_rc_t sync_doc_set_session(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
+
 /* In sync_doc_rules.c. */
 sync_rc_t sync_doc_set_schemas(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
@@ -311,6 +315,9 @@ sync_rc_t sync_doc_compile(sync_arena_t *arena, sync_str_t name,
     sync_str_t *block, sync_error_t *err);
 
 extern const sync_doc_words_t  sync_doc_entities;
+
+/* What a connector's own settings may not overwrite. */
+extern const sync_doc_headers_t  sync_doc_own_headers;
 
 /* Names of a payload: of elements, of a form's members. */
 extern const sync_doc_list_of_t  sync_doc_names_list;

@@ -565,6 +565,7 @@ sync_doc_connector_at(const sync_doc_t *doc, uint32_t i,
     connector->max_run_ms = rec->max_run;
     connector->capacity = rec->capacity;
     connector->rolls_back = rec->rolls_back != 0;
+    connector->session = rec->session.n != 0;
     connector->index = i;
 
     return SYNC_OK;

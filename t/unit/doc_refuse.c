@@ -126,8 +126,6 @@ static const broken_t  later[] = {
     { "{\"sources\":{\"sf-outbound\":{\"max\":null}}}",
       "/sources/sf-outbound/ack", NULL, "\"ack\"" },
     { "{\"sources\":{\"sf-outbound\":{\"ack\":null}}}",
-      "/connectors/s4/session", NULL, "\"session\"" },
-    { "{\"connectors\":{\"s4\":{\"session\":null}}}",
       "/connectors/s4/idempotency/on_unknown", NULL, "on_unknown \"probe\"" },
     { "{\"connectors\":{\"s4\":{\"idempotency\":{\"on_unknown\":null}}}}",
       "/connectors/s4/entities/sales_order/find", NULL, "\"find\"" },
