@@ -89,7 +89,10 @@ ngx_http_sync_classify_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         ctx->verdict = "not-sent";
 
-        if (ctx->expired) {
+        if (ctx->expired || ctx->aside != NULL) {
+
+            /* who asked aside has said what went wrong */
+
             return NGX_OK;
         }
 

@@ -90,6 +90,12 @@ typedef enum {
  */
 #define NGX_HTTP_SYNC_SEND_AGAIN  (-100)
 
+/*
+ * And when what was asked aside has been answered: now the request itself.
+ * See ngx_http_sync_ask_aside().
+ */
+#define NGX_HTTP_SYNC_SEND_NOW  (-101)
+
 
 /*
  * A step describes itself.
@@ -291,6 +297,7 @@ typedef struct {
     ngx_str_t                authorization;  /* by the credentials policy, */
     ngx_str_t                certificate;    /* as are these: "data:PEM", or */
     ngx_str_t                certificate_key;    /* empty */
+    ngx_str_t                cookie;     /* by the session policy */
     unsigned                 secret:1;   /* has credentials: not to a peer
                                             whose TLS is not verified, */
     unsigned                 verified:1; /* nor without TLS */
@@ -388,6 +395,8 @@ struct ngx_http_sync_ctx_s {
                                                 again, a bit each */
     ngx_uint_t                   tried;      /* upstream_states before that */
     ngx_event_t                 *resend;
+    struct ngx_http_sync_asked_s  *aside;    /* what goes upstream is not the
+                                                request itself */
     uint32_t                     shadow;     /* steps that would have refused
                                                 or changed something */
     uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns; of a
@@ -474,6 +483,33 @@ ngx_int_t ngx_http_sync_replace_body(ngx_http_request_t *r, ngx_str_t *body,
  */
 ngx_uint_t ngx_http_sync_may_send_again(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_step_e step);
+
+/*
+ * What the target must be asked before the request may leave, such as a login.
+ * It goes in the request's place: by the same handler to the same peers, with
+ * the same settings and credentials.  Of the request's headers those go along
+ * that do not speak of its body and do not come from the client.
+ */
+
+typedef struct {
+    ngx_str_t                    method;
+    ngx_str_t                    uri;
+    ngx_str_t                    type;       /* of the body */
+    ngx_str_t                    body;       /* data NULL: none */
+    ngx_array_t                  headers;    /* of ngx_keyval_t */
+} ngx_http_sync_aside_t;
+
+/*
+ * By a step before SEND, which then goes on.  What *aside points to must live
+ * as long as the request.  The request's body was read.  NGX_OK or NGX_ERROR.
+ *
+ * The answer, or NGINX' own (ctx->answer.own), is held for a response step
+ * before classify, which is enabled as long as ctx->aside is set.  It answers
+ * NGX_HTTP_SYNC_SEND_NOW: the answer is dropped, and the steps from CREDENTIALS
+ * on run anew; or a status: nothing was sent of the request then.
+ */
+ngx_int_t ngx_http_sync_ask_aside(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_aside_t *aside);
 
 /*
  * Charges bytes to the worker's buffer budget until the request goes.

@@ -110,6 +110,9 @@ ngx_http_sync_again_handler(ngx_event_t *ev)
         (*r->upstream->cleanup)(r);
     }
 
+    ngx_http_sync_aside_over(r, ctx);
+    ngx_http_sync_aside_forget(r, ctx);
+
     ngx_http_sync_again_forget(r);
 
     if (r->upstream_states != NULL) {
@@ -120,7 +123,8 @@ ngx_http_sync_again_handler(ngx_event_t *ev)
     ctx->resending = 1;
     ctx->answer.dismissed = 0;
 
-    ngx_log_error(NGX_LOG_INFO, c->log, 0, "runner: the request is sent again");
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "runner: the request enters the content phase again");
 
     ngx_http_sync_again_run(r);
 

@@ -427,11 +427,13 @@ ngx_http_sync_respond(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return ngx_http_sync_wait(r, ctx);
     }
 
-    if (rc == NGX_HTTP_SYNC_SEND_AGAIN) {
+    if (rc == NGX_HTTP_SYNC_SEND_AGAIN || rc == NGX_HTTP_SYNC_SEND_NOW) {
         return ngx_http_sync_dismiss(r, ctx);
     }
 
     r->buffered &= ~NGX_HTTP_SYNC_BUFFERED;
+
+    ngx_http_sync_aside_over(r, ctx);
 
     if (rc != NGX_OK) {
 

@@ -84,6 +84,15 @@ ngx_int_t ngx_http_sync_send_again(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
 /*
+ * The request takes its own place again, where another one had it; and what
+ * was sent aside is forgotten.
+ */
+void ngx_http_sync_aside_over(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+void ngx_http_sync_aside_forget(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
+
+/*
  * Has a byte gone upstream on any try since the request was last sent again?
  * Also where no peer was wrapped.
  */

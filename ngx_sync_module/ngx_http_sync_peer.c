@@ -223,6 +223,12 @@ ngx_http_sync_free_peer(ngx_peer_connection_t *pc, void *data,
 
     sent = peer->request->upstream->request_sent;
 
+    /* a login that was sent is not the request */
+
+    if (sent && peer->ctx->aside != NULL) {
+        sent = 0;
+    }
+
     if (sent) {
         peer->ctx->sent = 1;
     }
@@ -277,6 +283,10 @@ ngx_http_sync_was_sent(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
     ngx_uint_t                  i;
     ngx_http_upstream_state_t  *state;
+
+    if (ctx->aside != NULL) {
+        return 0;
+    }
 
     if (ctx->sent || (r->upstream != NULL && r->upstream->request_sent)) {
         return 1;

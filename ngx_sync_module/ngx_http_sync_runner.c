@@ -314,7 +314,7 @@ ngx_http_sync_depart(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return NGX_OK;
     }
 
-    if (!slcf->deadline_set && !ctx->resent) {
+    if (!slcf->deadline_set && ctx->resend == NULL) {
 
         /* nobody asked: the default is for the exchange, not for the upload */
 
@@ -379,7 +379,7 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                        "deadline-exceeded",
                                        "The deadline is over",
                                        NGX_HTTP_SYNC_TECHNICAL,
-                                       ctx->resending
+                                       ctx->resent
                                        ? "it was not executed"
                                        : "nothing was sent upstream");
             return ngx_http_sync_stop(r, ctx, step, rc);
@@ -409,6 +409,10 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             ctx->resent |= 1u << i;
             ngx_http_sync_trace(ctx, step->name, "sent again");
 
+            return rc;
+        }
+
+        if (rc == NGX_HTTP_SYNC_SEND_NOW) {
             return rc;
         }
 
@@ -476,6 +480,8 @@ ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     if (ctx->conf != NULL) {
+        ngx_http_sync_aside_over(r, ctx);
+
         smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
 
         for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
@@ -485,6 +491,8 @@ ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                 step->leave(r, ctx);
             }
         }
+
+        ngx_http_sync_aside_forget(r, ctx);
     }
 
     ctx->conf = r->loc_conf;

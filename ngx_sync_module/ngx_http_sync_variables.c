@@ -86,6 +86,9 @@ static ngx_http_sync_variable_t  ngx_http_sync_variables[] = {
     { ngx_string("sync_upstream_certificate_key"), NGX_HTTP_SYNC_VAR_STR,
       ngx_http_sync_field(route.certificate_key) },
 
+    { ngx_string("sync_upstream_cookie"), NGX_HTTP_SYNC_VAR_STR,
+      ngx_http_sync_field(route.cookie) },
+
     { ngx_string("sync_correlation_id"), NGX_HTTP_SYNC_VAR_STR,
       ngx_http_sync_field(correlation) },
 
