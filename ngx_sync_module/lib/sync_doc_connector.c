@@ -311,6 +311,11 @@ sync_doc_connector_whole(sync_doc_compile_t *c,
                                   "\"send\" says how the key goes along");
     }
 
+    if (rec->session.n && rec->credentials == SYNC_CREDENTIALS_OAUTH1) {
+        return sync_doc_refuse_at(c, "session", "value", "is begun by a "
+                                  "request that \"oauth1\" does not sign");
+    }
+
     if (rec->host.n == 0) {
         rec->host = rec->upstream;
     }
