@@ -114,7 +114,8 @@ has_upstream(void *data, sync_str_t name)
 
     return sync_str_is(name, "s4_odata") || sync_str_is(name, "netsuite")
            || sync_str_is(name, "ecc") || sync_str_is(name, "odoo")
-           || sync_str_is(name, "ecc_soap")
+           || sync_str_is(name, "ecc_soap") || sync_str_is(name, "tryton")
+           || sync_str_is(name, "b1")
            ? SYNC_OK : SYNC_NO;
 }
 
