@@ -65,6 +65,7 @@ typedef struct {
     ngx_str_t                    header;     /* of the API key, lower case */
     ngx_uint_t                   at_jwt;     /* typ=at+jwt */
     ngx_http_sync_signature_conf_t  *signature;  /* NULL: none */
+    ngx_uint_t                   public_url; /* there is one here */
     ngx_uint_t                   dpop;       /* NGX_HTTP_SYNC_DPOP_... */
     time_t                       dpop_age;   /* s that a proof may be old */
     time_t                       dpop_nonce; /* s of a nonce; 0: none */

@@ -183,6 +183,8 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
     alcf = ctx->loc_conf[ngx_http_sync_auth_module.ctx_index];
     amcf = ctx->main_conf[ngx_http_sync_auth_module.ctx_index];
 
+    alcf->public_url = ngx_http_sync_public_url_at(ctx);
+
     /* a server passes it on to locations, which may add the tenant */
 
     if (clcf->name.len == 0 || slcf->status) {

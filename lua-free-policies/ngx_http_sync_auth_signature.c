@@ -11,6 +11,7 @@
 
 #include "ngx_http_sync_auth.h"
 #include "ngx_http_sync_auth_signature.h"
+#include "ngx_http_sync_edge.h"
 
 
 typedef struct {
@@ -26,6 +27,8 @@ static sync_str_t ngx_http_sync_signature_header(ngx_http_request_t *r,
     sync_str_t name, ngx_uint_t *twice);
 static void ngx_http_sync_signature_method(ngx_http_request_t *r,
     sync_str_t *method);
+static ngx_int_t ngx_http_sync_signature_base(ngx_http_request_t *r,
+    ngx_str_t *base);
 static ngx_int_t ngx_http_sync_signature_url(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_signature_conf_t *scf,
     sync_str_t *url);
@@ -77,8 +80,14 @@ ngx_http_sync_auth_signature(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     sg.request.body.len = ctx->payload.raw.len;
     sg.request.body.data = ctx->payload.raw.data;
 
-    if (ngx_http_sync_signature_url(r, ctx, scf, &sg.request.url) != NGX_OK) {
-        return NGX_ERROR;
+    rc = ngx_http_sync_signature_url(r, ctx, scf, &sg.request.url);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_sync_signature_refuse(r, ctx, "no-url");
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (scf->secrets.nelts) {
@@ -183,19 +192,72 @@ ngx_http_sync_signature_method(ngx_http_request_t *r, sync_str_t *method)
 }
 
 
-/* The URL as the sender has called it. */
+/* The URL as the sender has called it: not one byte of its path changes. */
 
 static ngx_int_t
 ngx_http_sync_signature_url(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_signature_conf_t *scf, sync_str_t *url)
 {
     u_char     *p;
-    ngx_str_t   scheme, *host;
+    ngx_int_t   rc;
+    ngx_str_t   base;
 
     *url = sync_str_null;
 
     if (!sync_signature_signs(&scf->scheme, SYNC_SIGNED_URL)) {
         return NGX_OK;
+    }
+
+    rc = ngx_http_sync_signature_base(r, &base);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    p = ngx_pnalloc(r->pool, base.len + r->unparsed_uri.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    url->data = p;
+
+    p = ngx_cpymem(p, base.data, base.len);
+    p = ngx_cpymem(p, r->unparsed_uri.data, r->unparsed_uri.len);
+
+    url->len = p - url->data;
+
+    *url = sync_signature_url(&scf->scheme, *url, &ctx->arena);
+
+    return url->data != NULL ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * sync_public_url; where there is none, the scheme and host of the request.
+ * NGX_DECLINED: its variables give no URL.
+ */
+
+static ngx_int_t
+ngx_http_sync_signature_base(ngx_http_request_t *r, ngx_str_t *base)
+{
+    u_char                         *p;
+    ngx_int_t                       rc;
+    ngx_str_t                       scheme, *host;
+    ngx_http_sync_auth_loc_conf_t  *alcf;
+
+    static ngx_str_t  root = ngx_string("/");
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
+
+    if (alcf->public_url) {
+        rc = ngx_http_sync_public_url(r, &root, base);
+
+        /* the path of the request brings its slash */
+
+        if (rc == NGX_OK && base->len && base->data[base->len - 1] == '/') {
+            base->len--;
+        }
+
+        return rc;
     }
 
     ngx_str_set(&scheme, "http://");
@@ -211,22 +273,19 @@ ngx_http_sync_signature_url(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     host = r->headers_in.host ? &r->headers_in.host->value
                               : &r->headers_in.server;
 
-    p = ngx_pnalloc(r->pool, scheme.len + host->len + r->unparsed_uri.len);
+    p = ngx_pnalloc(r->pool, scheme.len + host->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    url->data = p;
+    base->data = p;
 
     p = ngx_cpymem(p, scheme.data, scheme.len);
     p = ngx_cpymem(p, host->data, host->len);
-    p = ngx_cpymem(p, r->unparsed_uri.data, r->unparsed_uri.len);
 
-    url->len = p - url->data;
+    base->len = p - base->data;
 
-    *url = sync_signature_url(&scf->scheme, *url, &ctx->arena);
-
-    return url->data != NULL ? NGX_OK : NGX_ERROR;
+    return NGX_OK;
 }
 
 

@@ -110,6 +110,12 @@ $t->http($shared . <<'CONF');
                              proxy_pass http://up; }
         location /hubspot  { sync_auth signature=hubspot;
                              proxy_pass http://up; }
+        location /edge/    { sync_auth signature=hubspot;
+                             sync_public_url https://hooks.example/acme;
+                             proxy_pass http://up; }
+        location /no/      { sync_auth signature=hubspot;
+                             sync_public_url https://$arg_host;
+                             proxy_pass http://up; }
         location /generic  {
             sync_auth signature=generic header=X-Acme-Signature
                       algorithm=sha512 encoding=base64 prefix=hs512=
@@ -263,6 +269,22 @@ is(who($t->get('/shopify', Host => 'acme.test',
                webhook('shopify', $key{shopify}, ''))),
    '200 t_acme|shop', 'a GET that signs nothing');
 
+for (['https://hooks.example/acme', '200 t_acme|hub'],
+     ['https://hooks.example', $refused], ['http://acme.test', $refused])
+{
+    is(who(hook('/edge/a%2Fb//c?x=%20&y', $body,
+                [webhook('hubspot', $key{hubspot}, $body,
+                         url => "$_->[0]/edge/a/b//c?x=%20&y")])),
+       $_->[1], "hubspot: behind a proxy, by $_->[0]");
+}
+
+is(who(hook('/no/?host=h.example', $body,
+            [webhook('hubspot', $key{hubspot}, $body,
+                     url => 'https://h.example/no/?host=h.example')])),
+   '200 t_acme|hub', 'hubspot: a public URL with a variable');
+is_refused(hook('/no/', $body, [webhook('hubspot', $key{hubspot}, $body,
+                                        url => 'http://acme.test/no/')]),
+           'hubspot: one that gives none');
 is_refused(hook('/hubspot?a=%3A%20c', $body,
                 [webhook('hubspot', $key{hubspot}, $body,
                          url => 'http://acme.test/hubspot?a=:%20b')]),
