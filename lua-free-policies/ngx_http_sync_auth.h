@@ -35,7 +35,8 @@
 #define NGX_HTTP_SYNC_AUTH_LEEWAY    30  /* seconds between two clocks */
 
 
-typedef struct ngx_http_sync_revoked_s  ngx_http_sync_revoked_t;
+typedef struct ngx_http_sync_revoked_s     ngx_http_sync_revoked_t;
+typedef struct ngx_http_sync_introspect_s  ngx_http_sync_introspect_t;
 
 
 /* A sync_issuer: trusted by the platform, for many tenants. */
@@ -46,7 +47,9 @@ typedef struct {
     sync_jwt_names_t             names;      /* tenant: never empty */
     sync_jwks_t                 *keys;       /* NULL: they are fetched */
     sync_str_t                   url;        /* from there; empty: discover */
+    ngx_http_sync_introspect_t  *introspect; /* NULL: it is not asked */
     unsigned                     at_jwt:1;
+    unsigned                     keyless:1;  /* it is asked about each token */
 } ngx_http_sync_issuer_t;
 
 
@@ -81,6 +84,9 @@ typedef struct {
     uint32_t                     client;     /* index, or SYNC_DOC_NONE */
     uint64_t                     keys;       /* version of those that did it;
                                                 0: they are not fetched */
+    int64_t                      until;      /* Unix s for which the issuer's
+                                                answer serves; 0: it was not
+                                                asked, but has signed */
 } ngx_http_sync_proven_t;
 
 #define NGX_HTTP_SYNC_AUTH_PLATFORM  0x80000000
@@ -96,6 +102,7 @@ typedef struct {
     ngx_uint_t                    waits;     /* for keys, so far */
     int64_t                       asked;     /* Unix ms, when keys were found
                                                 wanting; 0: not yet */
+    ngx_http_sync_flight_wait_t  *answer;    /* about the token */
     ngx_uint_t                    retry;     /* seconds, of a 503 */
 } ngx_http_sync_auth_slot_t;
 
@@ -116,7 +123,10 @@ typedef struct {
     size_t                       naudience;
     unsigned                     at_jwt:1;
     unsigned                     fetched:1;  /* its keys come from elsewhere */
+    unsigned                     keyless:1;  /* it is asked about each token */
     unsigned                     foreign:1;  /* another tenant's */
+    unsigned                     told:1;     /* it was asked: what it says is
+                                                of an access token */
 } ngx_http_sync_trust_t;
 
 
@@ -161,6 +171,28 @@ ngx_int_t ngx_http_sync_auth_trust_at(ngx_http_request_t *r,
 ngx_int_t ngx_http_sync_auth_keys(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_trust_t *trust, ngx_http_sync_auth_slot_t *slot,
     sync_jwks_t **keys, uint64_t *version);
+
+/*
+ * Asks the issuers what the token is worth: one of them (only: its index), or
+ * all that may be asked.  NGX_OK: active, by trust, with its claims in proven,
+ * which are to be checked; NGX_AGAIN: ctx waits; NGX_DECLINED: there is nobody
+ * to ask; a status with its problem; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_auth_introspect(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_token_key_t *key, uint32_t only,
+    ngx_http_sync_trust_t *trust, ngx_http_sync_proven_t *proven);
+
+/*
+ * A parameter of sync_issuer: NGX_CONF_OK, NGX_CONF_ERROR, what is wrong, or
+ * NGX_HTTP_SYNC_INTROSPECT_OTHER: it is none of introspection.  done() comes
+ * after the last.
+ */
+#define NGX_HTTP_SYNC_INTROSPECT_OTHER  ((char *) 1)
+
+char *ngx_http_sync_introspect_param(ngx_conf_t *cf,
+    ngx_http_sync_issuer_t *issuer, ngx_str_t *param);
+char *ngx_http_sync_introspect_done(ngx_conf_t *cf,
+    ngx_http_sync_issuer_t *issuer);
 
 /* The document's client of that id, or SYNC_DOC_NONE. */
 uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id);

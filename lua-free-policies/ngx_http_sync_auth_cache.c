@@ -39,6 +39,7 @@ typedef struct {
     uint32_t                     issuer;
     uint32_t                     client;
     uint64_t                     keys;
+    int64_t                      until;
 } ngx_http_sync_token_head_t;
 
 
@@ -150,6 +151,7 @@ ngx_http_sync_token_find(ngx_http_request_t *r, ngx_sync_store_t *store,
     proven->issuer = head.issuer;
     proven->client = head.client;
     proven->keys = head.keys;
+    proven->until = head.until;
 
     ngx_http_sync_token_insert(key, proven, r->connection->log);
 
@@ -184,6 +186,7 @@ ngx_http_sync_token_keep(ngx_http_request_t *r, ngx_sync_store_t *store,
     head.issuer = proven->issuer;
     head.client = proven->client;
     head.keys = proven->keys;
+    head.until = proven->until;
 
     ngx_memcpy(text, &head, sizeof(head));
     (void) sync_jwt_pack(&proven->jwt, text + sizeof(head), size);
@@ -394,6 +397,7 @@ ngx_http_sync_token_insert(ngx_http_sync_token_key_t *key,
     slot->proven.issuer = proven->issuer;
     slot->proven.client = proven->client;
     slot->proven.keys = proven->keys;
+    slot->proven.until = proven->until;
 
     slot->key = *key;
     slot->key.tenant.data = p;

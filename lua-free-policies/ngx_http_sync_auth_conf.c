@@ -137,7 +137,7 @@ ngx_http_sync_auth_fetches(ngx_conf_t *cf,
     issuer = amcf->issuers.elts;
 
     for (i = 0; i < amcf->issuers.nelts; i++) {
-        if (issuer[i].keys == NULL) {
+        if (issuer[i].keys == NULL || issuer[i].introspect != NULL) {
             break;
         }
     }

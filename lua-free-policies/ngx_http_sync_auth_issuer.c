@@ -24,7 +24,8 @@ static void ngx_http_sync_issuer_cleanup(void *data);
  * sync_issuer URL audience=AUD... jwks=discover|URL|FILE
  *             tenant_claim=NAME
  *             [client_claim=NAME] [scope_claim=NAME] [plan_claim=NAME]
- *             [typ=at+jwt]
+ *             [typ=at+jwt] [introspect=URL client_id=ID
+ *             client_secret=file:PATH|env:NAME [cache=TIME]]
  */
 
 char *
@@ -141,18 +142,33 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         } else if (ngx_strcmp(value[i].data, "typ=at+jwt") == 0) {
             issuer->at_jwt = 1;
 
-        } else if (ngx_strncmp(value[i].data, "introspect=", 11) == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"introspect\" is not supported by this "
-                               "version, \"jwks=FILE\" is");
-            return NGX_CONF_ERROR;
-
         } else {
-            goto invalid;
+            rv = ngx_http_sync_introspect_param(cf, issuer, &value[i]);
+
+            if (rv == NGX_HTTP_SYNC_INTROSPECT_OTHER) {
+                goto invalid;
+            }
+
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
         }
     }
 
-    if (issuer->audience.nelts == 0) {
+    if (issuer->introspect != NULL) {
+
+        rv = ngx_http_sync_introspect_done(cf, issuer);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+
+        issuer->keyless = file.len == 0;
+    }
+
+    /* who is asked about a token is told who asks, and answers for him */
+
+    if (issuer->audience.nelts == 0 && !issuer->keyless) {
         return "needs \"audience=\": a token for somebody else must not pass";
     }
 
@@ -160,15 +176,18 @@ ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs \"tenant_claim=\": the claim that names the tenant";
     }
 
-    if (file.len == 0) {
+    if (file.len == 0 && !issuer->keyless) {
         return "needs \"jwks=\": \"discover\", or the https URL or file of "
-               "the keys that sign its tokens";
+               "the keys that sign its tokens; or \"introspect=\"";
     }
 
-    rv = ngx_http_sync_issuer_keys(cf, issuer, &file, &sha);
+    if (file.len) {
 
-    if (rv != NGX_CONF_OK) {
-        return rv;
+        rv = ngx_http_sync_issuer_keys(cf, issuer, &file, &sha);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
     }
 
     sync_sha256_final(&sha, digest);
@@ -182,7 +201,8 @@ invalid:
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" of \"sync_issuer\", known "
                        "are audience=, jwks=, tenant_claim=, client_claim=, "
-                       "scope_claim=, plan_claim=, typ=at+jwt", &value[i]);
+                       "scope_claim=, plan_claim=, typ=at+jwt, introspect=, "
+                       "client_id=, client_secret=, cache=", &value[i]);
     return NGX_CONF_ERROR;
 }
 

@@ -585,7 +585,7 @@ ngx_http_sync_jwks_show(ngx_http_request_t *r, u_char *p, u_char *last)
 
     for (i = 0; i < amcf->issuers.nelts; i++) {
 
-        if (issuer[i].keys != NULL
+        if (issuer[i].keys != NULL || issuer[i].keyless
             || ngx_http_sync_auth_trust_at(r, NULL,
                                            i | NGX_HTTP_SYNC_AUTH_PLATFORM,
                                            &trust)

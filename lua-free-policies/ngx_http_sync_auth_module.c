@@ -432,6 +432,7 @@ ngx_http_sync_auth_cancel(ngx_http_sync_ctx_t *ctx)
     }
 
     ngx_http_sync_flight_unwait(slot->keys);
+    ngx_http_sync_flight_unwait(slot->answer);
 
     ngx_memzero(slot, sizeof(ngx_http_sync_auth_slot_t));
 }

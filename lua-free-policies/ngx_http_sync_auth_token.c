@@ -25,9 +25,12 @@ static ngx_uint_t ngx_http_sync_auth_b64token(ngx_str_t *token);
 static ngx_int_t ngx_http_sync_auth_signed(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, ngx_http_sync_trust_t *trust,
     uint64_t *version);
+static ngx_int_t ngx_http_sync_auth_claims(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, ngx_http_sync_trust_t *trust,
+    ngx_http_sync_proven_t *proven);
 static ngx_int_t ngx_http_sync_auth_parse(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token, sync_jws_t *jws,
-    sync_str_t *issuer);
+    sync_str_t *issuer, const char **what);
 static ngx_int_t ngx_http_sync_auth_foreign(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, sync_jws_t *jws, sync_str_t issuer,
     ngx_http_sync_trust_t *trust, ngx_http_sync_proven_t *proven);
@@ -85,6 +88,8 @@ ngx_http_sync_auth_token(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     /* the cache holds claims: what they are worth is asked each time */
 
+    trust.told = proven.until != 0;
+
     if (ngx_http_sync_auth_check(r, &trust, &proven.jwt, &err) != SYNC_OK) {
         return ngx_http_sync_auth_reject(r, ctx, err.what);
     }
@@ -110,6 +115,12 @@ ngx_http_sync_auth_known(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
+    /* what its issuer has said of it serves for a while */
+
+    if (proven->until && proven->until <= ngx_time()) {
+        return NGX_DECLINED;
+    }
+
     if (ngx_http_sync_auth_trust_at(r, ctx->tenant.entry, proven->issuer,
                                     trust)
         != NGX_OK)
@@ -119,7 +130,7 @@ ngx_http_sync_auth_known(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     /* a key that its issuer has withdrawn has proven nothing */
 
-    if (trust->fetched
+    if (trust->fetched && proven->until == 0
         && !ngx_http_sync_jwks_same(ctx, trust, proven->keys))
     {
         return NGX_DECLINED;
@@ -136,11 +147,10 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_token_key_t *key, ngx_http_sync_trust_t *trust,
     ngx_http_sync_proven_t *proven)
 {
-    sync_rc_t     rc;
-    ngx_int_t     parsed;
-    sync_jws_t    jws;
-    sync_str_t    issuer;
-    sync_error_t  err;
+    ngx_int_t    parsed;
+    sync_jws_t   jws;
+    sync_str_t   issuer;
+    const char  *what;
 
     /* what is found in the cache has been one */
 
@@ -150,32 +160,46 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                                             "token");
     }
 
-    parsed = ngx_http_sync_auth_parse(r, ctx, &key->token, &jws, &issuer);
+    proven->keys = 0;
+    proven->until = 0;
 
-    if (parsed != NGX_OK) {
+    parsed = ngx_http_sync_auth_parse(r, ctx, &key->token, &jws, &issuer,
+                                      &what);
+
+    if (parsed == NGX_DECLINED) {
+
+        /* it does not say whose it is: an issuer may know */
+
+        parsed = ngx_http_sync_auth_introspect(r, ctx, key, SYNC_DOC_NONE,
+                                               trust, proven);
+
+        if (parsed == NGX_DECLINED) {
+            return ngx_http_sync_auth_reject(r, ctx, what);
+        }
+
+    } else if (parsed != NGX_OK) {
         return parsed;
-    }
 
-    if (ngx_http_sync_auth_trust(r, ctx->tenant.entry, issuer, trust)
-        != NGX_OK)
+    } else if (ngx_http_sync_auth_trust(r, ctx->tenant.entry, issuer, trust)
+               != NGX_OK)
     {
         return ngx_http_sync_auth_foreign(r, ctx, &jws, issuer, trust, proven);
-    }
 
-    parsed = ngx_http_sync_auth_signed(r, ctx, &jws, trust, &proven->keys);
+    } else if (trust->keyless) {
+        parsed = ngx_http_sync_auth_introspect(r, ctx, key, trust->index,
+                                               trust, proven);
+
+    } else {
+        parsed = ngx_http_sync_auth_signed(r, ctx, &jws, trust,
+                                           &proven->keys);
+
+        if (parsed == NGX_OK) {
+            parsed = ngx_http_sync_auth_claims(r, ctx, &jws, trust, proven);
+        }
+    }
 
     if (parsed != NGX_OK) {
         return parsed;
-    }
-
-    rc = sync_jwt_read(&proven->jwt, &ctx->arena, &jws, &trust->names, &err);
-
-    if (rc == SYNC_FAULT) {
-        return NGX_ERROR;
-    }
-
-    if (rc == SYNC_NO) {
-        return ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 
     if (trust->names.tenant.len) {
@@ -262,11 +286,34 @@ ngx_http_sync_auth_signed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 }
 
 
-/* Nothing is proven yet: the issuer is who it says it comes from. */
+static ngx_int_t
+ngx_http_sync_auth_claims(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    sync_jws_t *jws, ngx_http_sync_trust_t *trust,
+    ngx_http_sync_proven_t *proven)
+{
+    sync_rc_t     rc;
+    sync_error_t  err;
+
+    rc = sync_jwt_read(&proven->jwt, &ctx->arena, jws, &trust->names, &err);
+
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    return rc == SYNC_OK ? NGX_OK
+                         : ngx_http_sync_auth_reject(r, ctx, err.what);
+}
+
+
+/*
+ * Nothing is proven yet: the issuer is who it says it comes from.
+ * NGX_DECLINED: it does not say, *what is why; it may be one that only its
+ * issuer can read.
+ */
 
 static ngx_int_t
 ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    ngx_str_t *token, sync_jws_t *jws, sync_str_t *issuer)
+    ngx_str_t *token, sync_jws_t *jws, sync_str_t *issuer, const char **what)
 {
     sync_rc_t     rc;
     sync_str_t    s;
@@ -287,11 +334,17 @@ ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     }
 
     if (rc == SYNC_NO) {
-        return ngx_http_sync_auth_reject(r, ctx, err.what);
+
+        *what = err.what;
+
+        return ngx_strcmp(err.what, "malformed") == 0
+               || ngx_strcmp(err.what, "encrypted") == 0
+               ? NGX_DECLINED : ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 
     if (jwt.issuer.len == 0) {
-        return ngx_http_sync_auth_reject(r, ctx, "missing-claim");
+        *what = "missing-claim";
+        return NGX_DECLINED;
     }
 
     *issuer = jwt.issuer;
@@ -309,6 +362,14 @@ ngx_http_sync_auth_keep(ngx_http_request_t *r, ngx_http_sync_token_key_t *key,
 
     ttl = proven->jwt.expires + NGX_HTTP_SYNC_AUTH_LEEWAY - ngx_time();
     ttl = ngx_max(1, ngx_min(ttl, NGX_HTTP_SYNC_AUTH_TTL));
+
+    if (proven->until) {
+        ttl = ngx_min(ttl, proven->until - ngx_time());
+
+        if (ttl <= 0) {
+            return;
+        }
+    }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_sync_auth_module);
 
@@ -375,7 +436,7 @@ ngx_http_sync_auth_check(ngx_http_request_t *r, ngx_http_sync_trust_t *trust,
     policy.naudience = trust->naudience;
     policy.now = ngx_time();
     policy.leeway = NGX_HTTP_SYNC_AUTH_LEEWAY;
-    policy.at_jwt = trust->at_jwt || alcf->at_jwt;
+    policy.at_jwt = (trust->at_jwt || alcf->at_jwt) && !trust->told;
     policy.proven = 1;      /* see ngx_http_sync_auth_bound() */
 
     return sync_jwt_check(jwt, &policy, err);

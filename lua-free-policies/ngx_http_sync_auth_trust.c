@@ -57,6 +57,7 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
     trust->index = index;
     trust->tenant = t;
     trust->foreign = 0;
+    trust->told = 0;
 
     if (index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
 
@@ -72,7 +73,8 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
         trust->generation = amcf->generation;
         trust->issuer = platform->issuer;
         trust->url = platform->url;
-        trust->fetched = platform->keys == NULL;
+        trust->fetched = platform->keys == NULL && !platform->keyless;
+        trust->keyless = platform->keyless;
         trust->names = platform->names;
         trust->at_jwt = platform->at_jwt;
         trust->naudience = platform->audience.nelts;
@@ -96,6 +98,7 @@ ngx_http_sync_auth_trust_at(ngx_http_request_t *r, ngx_http_sync_tenant_t *t,
     trust->issuer = di.issuer;
     trust->url = di.kind == SYNC_JWKS_URL ? di.jwks : sync_str_null;
     trust->fetched = di.kind == SYNC_JWKS_URL || di.kind == SYNC_JWKS_DISCOVER;
+    trust->keyless = di.kind == SYNC_JWKS_NONE;
     trust->names.client = di.client_claim;
     trust->names.tenant = di.tenant_claim;
     trust->names.scope = di.scope_claim;
@@ -123,6 +126,10 @@ ngx_http_sync_auth_keys(ngx_http_sync_ctx_t *ctx, ngx_http_sync_trust_t *trust,
     }
 
     *version = 0;
+
+    if (trust->keyless) {
+        return NGX_DECLINED;
+    }
 
     if (trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM) {
         amcf = ngx_http_get_module_main_conf(ctx->request,

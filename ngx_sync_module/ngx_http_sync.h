@@ -613,6 +613,10 @@ typedef enum {
     NGX_HTTP_SYNC_EVENT_KEYS_FAILED,
     NGX_HTTP_SYNC_EVENT_KEYS_REFUSED,    /* a budget was spent */
     NGX_HTTP_SYNC_EVENT_KEYS_UNKNOWN,    /* a token by a key that is in none */
+    NGX_HTTP_SYNC_EVENT_ASKED_ACTIVE,    /* of tokens, by introspection */
+    NGX_HTTP_SYNC_EVENT_ASKED_INACTIVE,
+    NGX_HTTP_SYNC_EVENT_ASKED_FAILED,
+    NGX_HTTP_SYNC_EVENT_ASKED_REFUSED,   /* a budget was spent */
     NGX_HTTP_SYNC_EVENT_FETCH,           /* and ngx_sync_fetch_result_e */
     NGX_HTTP_SYNC_EVENTS = NGX_HTTP_SYNC_EVENT_FETCH + 8
 } ngx_http_sync_event_e;

@@ -692,6 +692,19 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
             continue;
         }
 
+        if (issuer.introspect_url.len
+            && ngx_http_sync_load_egress(load, issuer.introspect_url)
+               != SYNC_OK)
+        {
+            *error = ngx_http_sync_text("at \"/issuers/%u/introspect/url\": "
+                                        "it is not within sync_egress", i);
+            return NGX_DECLINED;
+        }
+
+        if (issuer.kind == SYNC_JWKS_NONE) {
+            continue;
+        }
+
         if (issuer.kind == SYNC_JWKS_INLINE) {
             ngx_memzero(&err, sizeof(err));
 

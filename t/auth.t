@@ -551,7 +551,7 @@ my @issuers = (
         qr/has the URL "http:\/\/x.example\/k": /],
     ['sync_issuer https://i.example?x audience=a tenant_claim=t jwks=discover',
         qr/"jwks=discover" and a query/],
-    ["$iss introspect=https://x.example", qr/"introspect" is not supported/],
+    ["$iss introspect=https://x.example", qr/needs "client_id=" and/],
     ["$iss colour=red", qr/invalid parameter "colour=red"/],
     ["$iss audience=", qr/invalid parameter "audience="/],
     ['sync_issuer acme audience=a', qr/the URL that stands in "iss"/],

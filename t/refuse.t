@@ -77,7 +77,7 @@ my @http = (
 
     [ 'sync_issuer idp;', qr/invalid "sync_issuer idp", the URL/ ],
     [ 'sync_issuer https://idp.example introspect=https://i/;',
-      qr/"introspect" is not supported by this version/ ],
+      qr/needs "client_id=" and "client_secret="/ ],
     [ 'sync_issuer https://idp.example bees=1;',
       qr/invalid parameter "bees=1".*audience=, jwks=/ ],
     [ 'sync_issuer https://idp.example audience=a jwks=gone.jwks'

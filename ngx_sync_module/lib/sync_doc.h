@@ -179,19 +179,27 @@ typedef enum {
     SYNC_JWKS_LIBRARY = 0,               /* a path below the library */
     SYNC_JWKS_INLINE,                    /* the key set's JSON text */
     SYNC_JWKS_URL,                       /* an https URL to fetch it from */
-    SYNC_JWKS_DISCOVER                   /* the issuer tells that URL; empty */
+    SYNC_JWKS_DISCOVER,                  /* the issuer tells that URL; empty */
+    SYNC_JWKS_NONE                       /* it is asked about each token */
 } sync_doc_jwks_e;
 
 typedef struct {
     sync_str_t        issuer;            /* compared octet for octet */
     sync_doc_jwks_e   kind;
     sync_str_t        jwks;
-    sync_doc_list_t   audience;          /* 1 to 16; any of them */
+    sync_doc_list_t   audience;          /* 1 to 16; any of them; NONE: may be
+                                            empty */
     sync_str_t        client_claim;      /* empty: "client_id", then "azp" */
     sync_str_t        tenant_claim;      /* empty: none; else its value must
                                             be the tenant's id or name */
     sync_str_t        scope_claim;       /* empty: "scope", then "scp" */
     sync_str_t        plan_claim;        /* empty: the client's plan counts */
+
+    /* RFC 7662; url empty: it is not asked */
+    sync_str_t        introspect_url;
+    sync_str_t        introspect_id;     /* as written: "secret:NAME" is one */
+    sync_str_t        introspect_secret; /* name of a secret */
+    uint64_t          introspect_cache;  /* ms; 0: not said */
 } sync_doc_issuer_t;
 
 uint32_t sync_doc_issuers(const sync_doc_t *doc);

@@ -81,6 +81,10 @@ typedef struct {
     sync_doc_ref_t  tenant_claim;
     sync_doc_ref_t  scope_claim;
     sync_doc_ref_t  plan_claim;
+    sync_doc_ref_t  introspect_url;
+    sync_doc_ref_t  introspect_id;
+    sync_doc_ref_t  introspect_secret;
+    uint64_t        introspect_cache;    /* ms */
     uint32_t        kind;
     uint32_t        unused;
 } sync_doc_issuer_rec_t;

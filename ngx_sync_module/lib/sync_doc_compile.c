@@ -161,15 +161,35 @@ static const sync_doc_member_t  sync_doc_table[] = {
 };
 
 
+static const sync_doc_member_t  sync_doc_introspect_table[] = {
+
+    { "url", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_called,
+      offsetof(sync_doc_issuer_rec_t, introspect_url), NULL },
+
+    { "client_id", SYNC_DOC_STRING, SYNC_DOC_REQUIRED,
+      sync_doc_set_text_or_secret,
+      offsetof(sync_doc_issuer_rec_t, introspect_id), NULL },
+
+    { "client_secret", SYNC_DOC_STRING, SYNC_DOC_REQUIRED,
+      sync_doc_set_secret,
+      offsetof(sync_doc_issuer_rec_t, introspect_secret), NULL },
+
+    { "cache", SYNC_DOC_STRING, 0, sync_doc_set_duration,
+      offsetof(sync_doc_issuer_rec_t, introspect_cache), NULL },
+
+    sync_doc_last
+};
+
+
 static const sync_doc_member_t  sync_doc_issuer_table[] = {
 
     { "issuer", SYNC_DOC_STRING, SYNC_DOC_REQUIRED, sync_doc_set_issuer,
       offsetof(sync_doc_issuer_rec_t, issuer), NULL },
 
-    { "jwks", SYNC_DOC_ANY, SYNC_DOC_REQUIRED, sync_doc_set_jwks,
+    { "jwks", SYNC_DOC_ANY, 0, sync_doc_set_jwks,
       offsetof(sync_doc_issuer_rec_t, jwks), NULL },
 
-    { "audience", SYNC_DOC_ANY, SYNC_DOC_REQUIRED, sync_doc_set_list,
+    { "audience", SYNC_DOC_ANY, 0, sync_doc_set_list,
       offsetof(sync_doc_issuer_rec_t, audience), &sync_doc_text_list },
 
     { "client_claim", SYNC_DOC_STRING, 0, sync_doc_set_text,
@@ -184,7 +204,8 @@ static const sync_doc_member_t  sync_doc_issuer_table[] = {
     { "plan_claim", SYNC_DOC_STRING, 0, sync_doc_set_text,
       offsetof(sync_doc_issuer_rec_t, plan_claim), NULL },
 
-    sync_doc_later("introspect"),
+    { "introspect", SYNC_DOC_OBJECT, 0, sync_doc_set_object, 0,
+      sync_doc_introspect_table },
 
     sync_doc_last
 };
@@ -385,6 +406,23 @@ sync_doc_issuer_item(sync_doc_compile_t *c, sync_str_t name,
         return sync_doc_refuse_at(c, "issuer", "value", "is not a URL without "
                                   "query that can be asked for its keys; "
                                   "\"jwks\" may say where they are");
+    }
+
+    /* what is asked about each token needs no keys, and knows for whom it is */
+
+    if (sync_value_get(v, "jwks") == NULL) {
+
+        if (rec.introspect_url.n == 0) {
+            return sync_doc_refuse(c, "missing-member", "\"jwks\" is missing, "
+                                   "or \"introspect\"");
+        }
+
+        rec.kind = SYNC_JWKS_NONE;
+    }
+
+    if (rec.audience.n == 0 && rec.kind != SYNC_JWKS_NONE) {
+        return sync_doc_refuse(c, "missing-member", "\"audience\" is "
+                               "missing");
     }
 
     list = (sync_doc_ref_t) { head->issuers.off, i };

@@ -181,6 +181,12 @@ sync_rc_t sync_doc_set_library(sync_doc_compile_t *c, const sync_value_t *v,
 /* "secret:NAME", of which NAME is kept. */
 sync_rc_t sync_doc_set_secret(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
+/* A text, or "secret:NAME", kept as written. */
+sync_rc_t sync_doc_set_text_or_secret(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+/* A URL that the gateway calls. */
+sync_rc_t sync_doc_set_called(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec);
 /* A header's name, lower case.  data: sync_doc_headers_t */
 sync_rc_t sync_doc_set_header(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);

@@ -203,6 +203,10 @@ sync_doc_issuer_at(const sync_doc_t *doc, uint32_t i,
     issuer->tenant_claim = sync_doc_view(doc, rec->tenant_claim);
     issuer->scope_claim = sync_doc_view(doc, rec->scope_claim);
     issuer->plan_claim = sync_doc_view(doc, rec->plan_claim);
+    issuer->introspect_url = sync_doc_view(doc, rec->introspect_url);
+    issuer->introspect_id = sync_doc_view(doc, rec->introspect_id);
+    issuer->introspect_secret = sync_doc_view(doc, rec->introspect_secret);
+    issuer->introspect_cache = rec->introspect_cache;
 
     return SYNC_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "sync_doc_grammar.h"
 #include "sync_rate.h"
+#include "sync_url.h"
 
 #include <stdlib.h>
 
@@ -203,6 +204,47 @@ sync_doc_set_secret(sync_doc_compile_t *c, const sync_value_t *v,
     }
 
     return sync_doc_string(c, s, sync_doc_field(rec, m, sync_doc_ref_t));
+}
+
+
+sync_rc_t
+sync_doc_set_text_or_secret(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_rc_t          rc;
+    sync_str_t         s;
+    sync_doc_ref_t     name;
+    sync_doc_member_t  scratch;
+
+    s = sync_value_str(v);
+
+    if (sync_str_starts(s, "secret:") || sync_str_starts(s, "env:")
+        || sync_str_starts(s, "file:"))
+    {
+        memset(&scratch, 0, sizeof(scratch));
+
+        rc = sync_doc_set_secret(c, v, &scratch, &name);
+        if (rc != SYNC_OK) {
+            return rc;
+        }
+    }
+
+    return sync_doc_set_text(c, v, m, rec);
+}
+
+
+sync_rc_t
+sync_doc_set_called(sync_doc_compile_t *c, const sync_value_t *v,
+    const sync_doc_member_t *m, void *rec)
+{
+    sync_url_t    url;
+    sync_error_t  err;
+
+    if (sync_url_parse(&url, sync_value_str(v), &err) != SYNC_OK) {
+        return sync_doc_refuse(c, "value", "%s", err.text);
+    }
+
+    return sync_doc_set_text(c, v, m, rec);
 }
 
 

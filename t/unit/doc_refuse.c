@@ -278,8 +278,39 @@ static const broken_t  broken[] = {
       "should be a string" },
     { "{\"revoked\":{\"clients\":[\"\"]}}", "/revoked/clients/0", "value",
       "1 to 1024 bytes" },
-    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":true}]}",
-      "/issuers/0/introspect", "not-supported", "by this version" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "true}]}",
+      "/issuers/0/introspect", "type", "should be an object" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{}}]}",
+      "/issuers/0/introspect", "missing-member", "\"url\" is missing" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"http://a.example/i\",\"client_id\":\"a\",\"client_secret\":"
+      "\"secret:s\"}}]}",
+      "/issuers/0/introspect/url", "value", "https" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"https://a.example/i\",\"client_id\":\"a\"}}]}",
+      "/issuers/0/introspect", "missing-member", "client_secret" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"https://a.example/i\",\"client_id\":\"a\",\"client_secret\":"
+      "\"hush\"}}]}",
+      "/issuers/0/introspect/client_secret", "secret", "secret:NAME" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"https://a.example/i\",\"client_id\":\"file:/x\","
+      "\"client_secret\":\"secret:s\"}}]}",
+      "/issuers/0/introspect/client_id", "secret", "nginx.conf" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"https://a.example/i\",\"client_id\":\"secret:../x\","
+      "\"client_secret\":\"secret:s\"}}]}",
+      "/issuers/0/introspect/client_id", "secret", "not " },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"https://a.example/i\",\"client_id\":\"a\",\"client_secret\":"
+      "\"secret:s\",\"cache\":\"0s\"}}]}",
+      "/issuers/0/introspect/cache", "value", "no time" },
+    { "{\"issuers\":[{\"issuer\":\"https://a.example\",\"introspect\":"
+      "{\"url\":\"https://a.example/i\",\"client_id\":\"a\",\"client_secret\":"
+      "\"secret:s\",\"ttl\":\"1s\"}}]}",
+      "/issuers/0/introspect/ttl", "unknown-member", "url" },
 
     /* clients */
     { "{\"clients\":{\"a b\":{}}}", "/clients/a b", "value",
