@@ -8,6 +8,8 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Test::Sync::Dns;
+use Test::Sync::Erp;
 use Test::Sync::Logins;
 
 my $t = Test::Sync->new(workers => 1);
@@ -219,6 +221,16 @@ for my $erp (@erps) {
 like($t->read('seen.log'), qr{^sap\|/v1/orders\|201\|200[ ]:[ ]201\|POST
                               [ ]/sap/opu/A_SalesOrder\|pass\|executed$}mx,
      'the log tells the request, and each exchange');
+
+# a connection that was kept, and is closed instead of an answer to a login
+
+$t->tell('sap', { over => 3, drop => 1 });
+$res = order('sap', 'sap-5');
+is($res->{status}, 201, 'a login may be asked for twice');
+is(asked('sap'), join(', ', 'POST /sap/opu/A_SalesOrder',
+                      ('GET /sap/opu/') x 2, 'POST /sap/opu/A_SalesOrder'),
+   'over another connection');
+$t->tell('sap', { over => 1 });
 
 # what a login is made of, and what goes along
 
@@ -519,6 +531,56 @@ asked('sap');
 is(scalar(grep { $_->{status} == 201 } @all), 60, 'two workers');
 $n = () = asked('sap') =~ /GET/g;
 ok($n >= 1 && $n <= 2, "a login for each: $n");
+
+# a connector by URL: the login goes to its addresses, by its TLS name
+
+my $u = Test::Sync->new;
+
+my $sap = Test::Sync::Logins::sap();
+my $port = $u->peer(erp => sub { $sap->(@_) }, https => [ 'erp.test' ]);
+my $dns = Test::Sync::Dns->start('erp.test' => ['127.0.0.1']);
+my $url = Test::Sync::Erp->new($u, $dns, egress => "erp.test:$port",
+                               peers => 'keepalive=4');
+
+my %sap = Test::Sync::Logins::connector('sap');
+
+for my $secret (qw(user password)) {
+    $u->write("secrets/t_acme/sap-$secret", $secret eq 'user'
+              ? 'sync' : $Test::Sync::Logins::PASSWORD);
+}
+
+$url->tenant('acme', "https://erp.test:$port/sap/opu",
+             session => $sap{session}, entities => $sap{entities},
+             credentials => { basic => { user => 'secret:sap-user',
+                                         password => 'secret:sap-password' }
+             });
+$url->conf(<<'CONF');
+            sync_idempotency on scope=none;
+            proxy_hide_header Set-Cookie;
+            proxy_set_header  Connection "";
+            proxy_set_header  Host $sync_upstream_host;
+            proxy_set_header  Authorization $sync_upstream_authorization;
+            proxy_set_header  Cookie $sync_upstream_cookie;
+            proxy_pass        https://$sync_upstream$sync_upstream_uri;
+CONF
+$u->start;
+
+for my $i (1, 2) {
+    is($url->create('acme', 'Idempotency-Key' => "url-$i")->{status}, 201,
+       "by URL: order $i");
+}
+
+is(join(', ', map { $_->{method} } $u->ledger('erp')), 'GET, POST, POST',
+   'by URL: one login');
+
+$u->tell('erp', { over => 1 });
+is($url->create('acme', 'Idempotency-Key' => 'url-3')->{status}, 201,
+   'by URL: a session that is over');
+is(join(', ', map { $_->{method} } $u->ledger('erp')),
+   'GET, POST, POST, POST, GET, POST', 'by URL: a new login');
+is(($u->ledger('erp'))[-1]{conn}, 1, 'by URL: over one connection');
+
+$u->done;
 
 my $m = $t->metrics('/status');
 cmp_ok($m->{'sync_sent_again_total{step="session_expired"}'} // 0, '>=', 8,

@@ -15,6 +15,7 @@ number; C<tell(NAME, { over => N })> ends those up to N.  Besides:
     login   => 500        a login is answered so
     delay   => 0.2        so long after it came
     never   => 1          or never
+    drop    => 1          or its connection is closed, if it was used before
     stuck   => 1          whatever is asked is refused, as if it were over
 
 An order is booked by whoever asks with a session, and answered with its
@@ -39,15 +40,18 @@ our $PASSWORD = 'c4n4ry-password';
 sub erp {
     my ($login, $shows, $over) = @_;
 
-    my ($sessions, $orders) = (0, 0);
+    my ($sessions, $orders, %served) = (0, 0);
 
     return sub {
         my ($req, $ctl) = @_;
 
         my $answer = $login->($req, sub { ++$sessions });
 
+        my $kept = $served{ $req->{conn} }++;
+
         if ($answer) {
             return { never => 1 } if $ctl->{never};
+            return { cut => 0, hangup => 1 } if $ctl->{drop} && $kept;
             return { delay => $ctl->{delay} || 0, status => $ctl->{login},
                      body => 'no login', headers => [
                          'Set-Cookie' => "bad=c4n4ry-bad" ] }
