@@ -15,7 +15,7 @@ use lib 't/lib', 'tools/demo';
 use Demo::Peers;
 use Demo::Stage;
 use Digest::SHA qw(hmac_sha256_base64);
-use File::Path qw(remove_tree);
+use File::Path qw(make_path remove_tree);
 use File::Temp ();
 use Test::More;
 
@@ -56,6 +56,7 @@ for my $file ("$root/README.md", sort glob "$root/docs/*.md") {
 
 whole('conf.example/nginx.conf', "$dir/nginx.conf");
 whole('conf.example/alone.conf', "$dir/alone.conf");
+production();
 
 documents();
 directives();
@@ -123,6 +124,20 @@ sub whole {
     my $out = `'$stage->{nginx}' -t -p '$dir/' -c '$path' 2>&1`;
 
     ok($? == 0, "$name: nginx -t") or diag($out, Demo::Stage::slurp($path));
+}
+
+
+# the same for the node of a fleet, with a certificate of this run
+
+sub production {
+    make_path("$dir/tls");
+
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+           . "-nodes -days 2 -subj /CN=edge -keyout $dir/tls/edge.key "
+           . "-out $dir/tls/edge.pem >$dir/openssl.log 2>&1") == 0
+        or die Demo::Stage::slurp("$dir/openssl.log");
+
+    whole('conf.example/production.conf', "$dir/production.conf");
 }
 
 
