@@ -9,6 +9,10 @@
 
 
 #include "ngx_http_sync_credentials.h"
+#include "sync_jose_sign.h"
+
+
+#define NGX_HTTP_SYNC_CREDENTIALS_PAIRS  64
 
 
 static ngx_uint_t ngx_http_sync_credentials_enabled(ngx_http_request_t *r);
@@ -25,12 +29,18 @@ static ngx_int_t ngx_http_sync_credentials_api_key(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_credentials_certificate(
     ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     const sync_doc_credential_t *c);
+static ngx_uint_t ngx_http_sync_credentials_paired(sync_str_t certificate,
+    sync_str_t key);
 static ngx_int_t ngx_http_sync_credentials_pem(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_str_t name, ngx_str_t *value);
+    sync_str_t pem, ngx_str_t *value);
 static void ngx_http_sync_credentials_wipe(void *data);
 static void *ngx_http_sync_credentials_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_credentials_init_main_conf(ngx_conf_t *cf,
     void *conf);
+
+
+static u_char  ngx_http_sync_credentials_pairs[NGX_HTTP_SYNC_CREDENTIALS_PAIRS]
+                                              [SYNC_SHA256_LEN];
 
 
 static const ngx_http_sync_step_t  ngx_http_sync_credentials_step = {
@@ -114,7 +124,8 @@ ngx_http_sync_credentials_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         rc = ngx_http_sync_credentials_certificate(r, ctx, &c);
         if (rc != NGX_OK) {
-            return rc;
+            return rc == NGX_DECLINED ? ngx_http_sync_credentials_refuse(ctx)
+                                      : rc;
         }
     }
 
@@ -258,36 +269,81 @@ ngx_http_sync_credentials_api_key(ngx_http_request_t *r,
 }
 
 
-/* For proxy_ssl_certificate, which reads "data:" as a file's content. */
+/*
+ * For proxy_ssl_certificate, which reads "data:" as a file's content, and logs
+ * the whole of what it cannot read: it is given a pair that was looked at.
+ */
 
 static ngx_int_t
 ngx_http_sync_credentials_certificate(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const sync_doc_credential_t *c)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    sync_str_t  certificate, key, name;
 
-    rc = ngx_http_sync_credentials_pem(r, ctx, c->certificate,
-                                       &ctx->route.certificate);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_sync_credentials_pem(r, ctx, c->certificate_key,
-                                           &ctx->route.certificate_key);
+    if (ngx_http_sync_credentials_secret(ctx, c->certificate, &certificate)
+        != NGX_OK
+        || ngx_http_sync_credentials_secret(ctx, c->certificate_key, &key)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
 
-    return rc == NGX_DECLINED ? ngx_http_sync_credentials_refuse(ctx) : rc;
+    if (!ngx_http_sync_credentials_paired(certificate, key)) {
+        name = ctx->route.c.name;
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "credentials: the certificate of connector \"%*s\" of "
+                      "tenant \"%V\" and its key are not a pair, as PEM",
+                      name.len, name.data, &ctx->tenant.name);
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_sync_credentials_pem(r, certificate,
+                                       &ctx->route.certificate);
+
+    return rc == NGX_OK
+           ? ngx_http_sync_credentials_pem(r, key, &ctx->route.certificate_key)
+           : rc;
+}
+
+
+/* Reading keys is dear: a worker knows the pairs of late. */
+
+static ngx_uint_t
+ngx_http_sync_credentials_paired(sync_str_t certificate, sync_str_t key)
+{
+    u_char         *known, digest[SYNC_SHA256_LEN];
+    sync_sha256_t   sha;
+
+    sync_sha256_init(&sha);
+    sync_sha256_update(&sha, &certificate.len, sizeof(certificate.len));
+    sync_sha256_update(&sha, certificate.data, certificate.len);
+    sync_sha256_update(&sha, key.data, key.len);
+    sync_sha256_final(&sha, digest);
+
+    known = ngx_http_sync_credentials_pairs[digest[0]
+                                            % NGX_HTTP_SYNC_CREDENTIALS_PAIRS];
+
+    if (ngx_memcmp(known, digest, sizeof(digest)) == 0) {
+        return 1;
+    }
+
+    if (sync_pem_pair(certificate, key) != SYNC_OK) {
+        return 0;
+    }
+
+    ngx_memcpy(known, digest, sizeof(digest));
+
+    return 1;
 }
 
 
 static ngx_int_t
-ngx_http_sync_credentials_pem(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    sync_str_t name, ngx_str_t *value)
+ngx_http_sync_credentials_pem(ngx_http_request_t *r, sync_str_t pem,
+    ngx_str_t *value)
 {
-    u_char      *p;
-    sync_str_t   pem;
-
-    if (ngx_http_sync_credentials_secret(ctx, name, &pem) != NGX_OK) {
-        return NGX_DECLINED;
-    }
+    u_char  *p;
 
     value->len = sizeof("data:") - 1 + pem.len;
     value->data = ngx_pnalloc(r->pool, value->len);

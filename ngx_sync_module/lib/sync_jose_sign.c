@@ -46,6 +46,8 @@ static void sync_sign_bytes(sync_json_out_t *out, const char *name,
     const unsigned char *bytes, size_t len);
 static void sync_sign_member(sync_json_out_t *out, const char *name,
     const char *value);
+static EVP_PKEY *sync_sign_private(sync_str_t pem);
+static X509 *sync_sign_certificate(sync_str_t pem);
 static int sync_sign_no_password(char *buf, int size, int rwflag, void *u);
 static sync_rc_t sync_sign_thumbprint(sync_str_t pem, unsigned char *text,
     size_t *len);
@@ -310,7 +312,6 @@ sync_jose_sign_as(sync_str_t pem, sync_str_t certificate, sync_alg_e alg,
     sync_str_t kid, sync_str_t typ, sync_str_t payload, sync_arena_t *arena,
     sync_str_t *token, sync_error_t *err)
 {
-    BIO                *bio;
     size_t              len;
     EVP_PKEY           *pkey;
     sync_rc_t           rc;
@@ -326,10 +327,7 @@ sync_jose_sign_as(sync_str_t pem, sync_str_t certificate, sync_alg_e alg,
                            "not sign with a private key", sync_alg_name(alg));
     }
 
-    bio = BIO_new_mem_buf(pem.data, (int) pem.len);
-    pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, sync_sign_no_password,
-                                         NULL) : NULL;
-    BIO_free(bio);
+    pkey = sync_sign_private(pem);
 
     if (pkey == NULL || EVP_PKEY_is_a(pkey, how->type) != 1) {
         EVP_PKEY_free(pkey);
@@ -401,19 +399,68 @@ sync_sign_no_password(char *buf, int size, int rwflag, void *u)
 }
 
 
+static EVP_PKEY *
+sync_sign_private(sync_str_t pem)
+{
+    BIO       *bio;
+    EVP_PKEY  *pkey;
+
+    bio = BIO_new_mem_buf(pem.data, (int) pem.len);
+    pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, sync_sign_no_password,
+                                         NULL)
+               : NULL;
+    BIO_free(bio);
+
+    return pkey;
+}
+
+
+static X509 *
+sync_sign_certificate(sync_str_t pem)
+{
+    BIO   *bio;
+    X509  *x509;
+
+    bio = BIO_new_mem_buf(pem.data, (int) pem.len);
+    x509 = bio ? PEM_read_bio_X509(bio, NULL, sync_sign_no_password, NULL)
+               : NULL;
+    BIO_free(bio);
+
+    return x509;
+}
+
+
+sync_rc_t
+sync_pem_pair(sync_str_t certificate, sync_str_t key)
+{
+    int        good;
+    X509      *x509;
+    EVP_PKEY  *pkey;
+
+    x509 = sync_sign_certificate(certificate);
+    pkey = sync_sign_private(key);
+
+    good = x509 != NULL && pkey != NULL
+           && X509_check_private_key(x509, pkey) == 1;
+
+    X509_free(x509);
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+
+    return good ? SYNC_OK : SYNC_NO;
+}
+
+
 /* Of the first certificate: base64url of the digest of its DER. */
 
 static sync_rc_t
 sync_sign_thumbprint(sync_str_t pem, unsigned char *text, size_t *len)
 {
-    BIO            *bio;
     X509           *x509;
     unsigned        n;
     unsigned char   digest[EVP_MAX_MD_SIZE];
 
-    bio = BIO_new_mem_buf(pem.data, (int) pem.len);
-    x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
+    x509 = sync_sign_certificate(pem);
 
     n = 0;
 

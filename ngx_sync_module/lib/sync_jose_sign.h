@@ -37,5 +37,11 @@ sync_rc_t sync_jose_sign_as(sync_str_t pem, sync_str_t certificate,
     sync_alg_e alg, sync_str_t kid, sync_str_t typ, sync_str_t payload,
     sync_arena_t *arena, sync_str_t *token, sync_error_t *err);
 
+/*
+ * Is certificate a certificate as PEM, perhaps with its chain, and key the
+ * private key of it, as PEM and not locked?  OK or NO.
+ */
+sync_rc_t sync_pem_pair(sync_str_t certificate, sync_str_t key);
+
 
 #endif /* SYNC_JOSE_SIGN_H_INCLUDED_ */
