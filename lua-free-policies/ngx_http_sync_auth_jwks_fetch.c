@@ -487,9 +487,9 @@ ngx_http_sync_jwks_fresh(ngx_sync_fetch_t *fetch)
     p += sizeof("max-age=") - 1;
     age = 0;
 
-    while (p < last && *p >= '0' && *p <= '9') {
-        age = ngx_min(age * 10 + *p++ - '0',
-                      NGX_HTTP_SYNC_JWKS_STALEST / 1000);
+    for ( /* void */ ; p < last && *p >= '0' && *p <= '9'; p++) {
+        age = age * 10 + (*p - '0');
+        age = ngx_min(age, NGX_HTTP_SYNC_JWKS_STALEST / 1000);
     }
 
     return ngx_max(age * 1000, NGX_HTTP_SYNC_JWKS_FRESHEST);
