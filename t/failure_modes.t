@@ -17,6 +17,7 @@ my $timeout = 0.2;
 my $slack = 0.15;           # what is no wait at all on a busy machine
 my $delay = 0.08;           # of a store that is slow, and in time
 my $upstream = 0.6;         # what it takes, where it matters
+my $large = 'done' x 300;   # and says: more than a full store takes
 
 Test::Sync::Redis->available or plan skip_all => 'no redis-server';
 
@@ -43,7 +44,7 @@ sub gateway {
     $t->peer(erp => sub {
         my ($req) = @_;
 
-        return { status => 201, body => 'done',
+        return { status => 201, body => $large,
                  delay => $req->{uri} =~ /slow/ ? $upstream : 0 };
     });
 
@@ -284,7 +285,7 @@ sub outcome_row {
     waitpid $pid, 0;
 
     is($said, $answer, $name);
-    is($got, 'done', "$name: the body is the upstream's");
+    is($got, $large, "$name: the body is the upstream's");
     wait_is($time - $upstream, $wait, 1, $name);
 
     well($kind, $state);
@@ -299,7 +300,8 @@ sub outcome_row {
     }, 8);
 
     is(said($res), $again, "$name: a retry");
-    is($res->{body}, $with eq 'with' ? 'done' : '', "$name: $with its body");
+    is($res->{body}, $with eq 'with' ? $large : '',
+       "$name: $with its body");
     is(scalar(grep { $_->{h}{'idempotency-key'} eq $key } $t->ledger('erp')),
        1, "$name: sent once");
 }
