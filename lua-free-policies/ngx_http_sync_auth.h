@@ -26,6 +26,7 @@
 #define NGX_HTTP_SYNC_AUTH_API_KEY   0x02
 #define NGX_HTTP_SYNC_AUTH_OPTIONAL  0x04
 #define NGX_HTTP_SYNC_AUTH_SIGNATURE 0x08
+#define NGX_HTTP_SYNC_AUTH_CERTIFICATE 0x10
 
 #define NGX_HTTP_SYNC_DPOP_OFF       0
 #define NGX_HTTP_SYNC_DPOP_ON        1       /* beside Bearer */
@@ -205,6 +206,13 @@ uint32_t ngx_http_sync_auth_client(const sync_doc_t *doc, sync_str_t id);
 ngx_int_t ngx_http_sync_auth_bound(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *token);
 void ngx_http_sync_auth_bound_cancel(ngx_http_sync_ctx_t *ctx);
+
+/*
+ * The certificate that was shown, where nothing else was.  NGX_OK: the
+ * principal is its client; NGX_DECLINED: none was shown; 401; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_auth_certificate(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx);
 
 
 /* Why a request is not let in, as the challenge and the problem say it. */

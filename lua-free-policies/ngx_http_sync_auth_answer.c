@@ -68,6 +68,12 @@ ngx_http_sync_auth_challenge(ngx_http_request_t *r,
         p = ngx_http_sync_auth_scheme(p, value.data, "Signature", NULL);
     }
 
+    if (refusal->scheme == NGX_HTTP_SYNC_SCHEME_NONE
+        && alcf->proofs & NGX_HTTP_SYNC_AUTH_CERTIFICATE)
+    {
+        p = ngx_http_sync_auth_scheme(p, value.data, "Certificate", NULL);
+    }
+
     value.len = p - value.data;
 
     return ngx_http_sync_challenge(r, &value);

@@ -216,6 +216,16 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (alcf->proofs & NGX_HTTP_SYNC_AUTH_CERTIFICATE
+        && (!ngx_http_sync_client_certificate_at(ctx)
+            || !ngx_http_sync_enabled_at(ctx, NGX_HTTP_SYNC_STEP_TENANT)))
+    {
+        ngx_http_sync_refuse(cf, ctx, "sync_auth certificate needs "
+                             "sync_client_certificate, by which it is shown, "
+                             "and sync_tenant, whose document names it");
+        return NGX_ERROR;
+    }
+
     smcf = ctx->main_conf[ngx_http_sync_module.ctx_index];
 
     if (alcf->dpop_nonce && smcf->secrets == NULL) {
@@ -253,7 +263,8 @@ ngx_http_sync_auth_check_conf(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 
 
 /*
- * sync_auth off | [token] [api_key[=HEADER]] [optional] [typ=at+jwt]
+ * sync_auth off | [token] [api_key[=HEADER]] [certificate] [optional]
+ *                 [typ=at+jwt]
  *                 [dpop=on|required] [dpop_age=TIME] [dpop_nonce=TIME]
  *                 [signature=PROFILE ...]
  */
@@ -319,11 +330,7 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return "has \"off\" beside a proof";
 
         } else if (ngx_strcmp(value[i].data, "certificate") == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"sync_auth %V\" is not supported by this "
-                               "version, \"token\", \"api_key\" and "
-                               "\"signature=\" are", &value[i]);
-            return NGX_CONF_ERROR;
+            bit = NGX_HTTP_SYNC_AUTH_CERTIFICATE;
 
         } else {
             rc = ngx_http_sync_signature_param(cf, &alcf->signature,
@@ -342,7 +349,7 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (bit == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid \"%V\" of \"sync_auth\", known are "
-                               "off, token, api_key, api_key=HEADER, "
+                               "off, token, api_key, api_key=HEADER, certificate, "
                                "signature=PROFILE, optional, typ=at+jwt, "
                                "dpop=on, dpop=required, dpop_age=TIME, "
                                "dpop_nonce=TIME", &value[i]);
@@ -360,10 +367,12 @@ ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (!(alcf->proofs & (NGX_HTTP_SYNC_AUTH_TOKEN
                           |NGX_HTTP_SYNC_AUTH_API_KEY
-                          |NGX_HTTP_SYNC_AUTH_SIGNATURE)))
+                          |NGX_HTTP_SYNC_AUTH_SIGNATURE
+                          |NGX_HTTP_SYNC_AUTH_CERTIFICATE)))
     {
-        return "needs \"token\", \"api_key\" or \"signature=\": by "
-               "themselves \"optional\" and \"typ\" prove nothing";
+        return "needs \"token\", \"api_key\", \"certificate\" or "
+               "\"signature=\": by themselves \"optional\" and \"typ\" "
+               "prove nothing";
     }
 
     if (alcf->at_jwt && !(alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN)) {

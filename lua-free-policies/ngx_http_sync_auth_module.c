@@ -187,6 +187,16 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         return ngx_http_sync_auth_signature(r, ctx, alcf->signature);
     }
 
+    /* a connection has it for all its requests, so any other proof is meant */
+
+    if (alcf->proofs & NGX_HTTP_SYNC_AUTH_CERTIFICATE) {
+        rc = ngx_http_sync_auth_certificate(r, ctx);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
     if (alcf->proofs & NGX_HTTP_SYNC_AUTH_OPTIONAL) {
         return NGX_DECLINED;
     }

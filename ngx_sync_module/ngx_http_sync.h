@@ -185,7 +185,8 @@ typedef enum {
     NGX_HTTP_SYNC_PROOF_NONE = 0,
     NGX_HTTP_SYNC_PROOF_TOKEN,
     NGX_HTTP_SYNC_PROOF_API_KEY,
-    NGX_HTTP_SYNC_PROOF_SIGNATURE        /* of the body */
+    NGX_HTTP_SYNC_PROOF_SIGNATURE,       /* of the body */
+    NGX_HTTP_SYNC_PROOF_CERTIFICATE
 } ngx_http_sync_proof_e;
 
 typedef struct {

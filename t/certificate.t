@@ -7,7 +7,8 @@ use strict;
 use warnings;
 
 use Crypt::Digest::SHA256 qw(sha256);
-use MIME::Base64 qw(decode_base64 encode_base64 encode_base64url);
+use MIME::Base64 qw(decode_base64 decode_base64url encode_base64
+                    encode_base64url);
 
 use lib 't/lib';
 use Test::Sync;
@@ -20,7 +21,7 @@ my $t = Test::Sync->new(workers => 2);
 my %pem;
 my %print;
 
-for my $name (qw(server one two)) {
+for my $name (qw(server one two three four)) {
     my $file = $t->path($name);
 
     system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
@@ -35,6 +36,13 @@ for my $name (qw(server one two)) {
 sub sequence {
     my ($der) = $pem{ $_[0] } =~ /-----\n(.*)\n-----END/s;
     return ':' . encode_base64(decode_base64($der), '') . ':';
+}
+
+# as openssl x509 -fingerprint writes it
+
+sub hex_of {
+    my $hex = uc unpack 'H*', decode_base64url($print{ $_[0] });
+    return join ':', $hex =~ /../g;
 }
 
 sub escaped { return $pem{ $_[0] } =~ s/([^A-Za-z0-9-])/sprintf '%%%02X',
@@ -53,7 +61,10 @@ $t->write('tenants/acme.json', {
     match => { hosts => [ 'acme.test' ] },
     issuers => [ { issuer => 'https://acme.example', jwks => $issuer->jwks,
                    audience => [$aud] } ],
-    clients => { crm => {} },
+    clients => { crm => {}, partner => { certificates => [$print{one}] },
+                 other => { certificates => [hex_of('two')] },
+                 a => { certificates => [$print{three}] },
+                 b => { certificates => [$print{three}] } },
 });
 
 $t->peer(up => sub {
@@ -87,6 +98,15 @@ $t->http(<<'CONF');
                             proxy_pass http://up; }
         location /either/ { sync_client_certificate tls
                                 header=Client-Cert from=192.0.2.0/24;
+                            proxy_pass http://up; }
+        location /alone/  { sync_auth certificate;
+                            add_header X-Client $sync_client always;
+                            proxy_pass http://up; }
+        location /any/    { sync_auth token api_key certificate;
+                            add_header X-Client $sync_client always;
+                            proxy_pass http://up; }
+        location /perhaps/ { sync_auth certificate optional;
+                            add_header X-Client $sync_client always;
                             proxy_pass http://up; }
         location /proxy/  { sync_client_certificate tls
                                 header=Client-Cert from=127.0.0.0/8;
@@ -252,6 +272,37 @@ is(plain('/real/proxy/', $one, 'X-Real-IP' => '10.0.0.1',
 
 is(plain('/plain/', 'x', 'Client-Cert' => 'x')->header('x-seen'), 'nothing',
    'also where nobody proves anything');
+
+# the certificate as the proof itself
+
+sub who {
+    my ($uri, $name, @headers) = @_;
+
+    my $r = tls($uri, $name, 'Basic YTpi', @headers);
+
+    return join ' ', $r->{status}, $r->{h}{'x-client'} // ();
+}
+
+is(who('/alone/', 'one'), '200 partner', 'a certificate');
+is(who('/alone/', 'two'), '200 other', 'another, named in hex');
+is(who('/alone/', 'three'), '401', 'one of two clients is nobody\'s');
+$t->log_like(qr/auth: two clients have the same certificate/, 'and logged');
+is(who('/alone/', 'four'), '401', 'one that nobody has');
+is(who('/alone/', undef), '401', 'none');
+$r = tls('/alone/', 'four', 'Basic YTpi');
+is($r->{h}{'www-authenticate'}, 'Certificate realm="sync"', 'the challenge');
+is(tls('/alone/', 'four', $one)->{status}, 401, 'tokens do not count there');
+is(who('/any/', 'one'), '200 partner', 'beside others');
+is(tls('/any/', 'one', $one)->{h}{'x-client'}, 'crm',
+   'a token is meant where there is one');
+is(tls('/any/', 'one', 'x.y.z')->{status}, 401, 'also a bad one');
+is(who('/any/', 'one', 'X-API-Key' => 'c4n4ry-key-4711'), '401',
+   'and an API key');
+is(tls('/any/', undef, 'Basic YTpi')->{h}{'www-authenticate'},
+   'Bearer realm="sync", ApiKey realm="sync", Certificate realm="sync"',
+   'all that is taken there');
+is(who('/perhaps/', undef), '200', 'optional: none');
+is(who('/perhaps/', 'four'), '401', 'optional: a bad one');
 
 # after a reload
 

@@ -99,9 +99,9 @@ my @server = (
     # proof
 
     [ 'sync_auth magic;', qr/invalid "magic".*known are off, token, api_key/ ],
-    [ 'sync_auth kerberos;',
-      qr/invalid "kerberos" of "sync_auth", known are/ ],
-    [ 'sync_auth optional;', qr/by themselves "optional" and "typ" prove nothing/ ],
+    [ "location /a { sync_auth certificate; $to }",
+      qr/certificate needs sync_client_certificate, by/, 'in' ],
+    [ 'sync_auth optional;', qr/needs "token", "api_key", "certificate" or/ ],
     [ 'sync_auth token token;', qr/has "token" twice/ ],
     [ 'sync_auth off token;', qr/"off" beside a proof|invalid "off"/ ],
     [ 'sync_auth api_key typ=at+jwt;', qr/has "typ" without "token"/ ],

@@ -223,6 +223,7 @@ typedef struct {
     uint32_t         plan;               /* index of a plan, or SYNC_DOC_NONE */
     sync_doc_list_t  api_keys;           /* names of secrets: "partner-new" for
                                             "secret:partner-new" */
+    sync_doc_list_t  certificates;       /* thumbprints, as of sync_cert.h */
     uint32_t         signature;          /* sync_signature_e */
     sync_doc_list_t  secrets;            /* names of its secrets; none: the
                                             platform has it */

@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   7
+#define SYNC_DOC_VERSION   8
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -94,6 +94,7 @@ typedef struct {
     uint32_t        source;
     uint32_t        plan;
     sync_doc_ref_t  api_keys;
+    sync_doc_ref_t  certificates;
     sync_doc_ref_t  secrets;             /* of its signature */
     uint32_t        signature;           /* sync_signature_e */
     uint32_t        unused;

@@ -137,6 +137,10 @@ static const sync_doc_list_of_t  sync_doc_secret_list = {
     sync_doc_set_secret, NULL, 0, 0
 };
 
+static const sync_doc_list_of_t  sync_doc_certificate_list = {
+    sync_doc_set_certificate, NULL, 0, 16
+};
+
 
 static const int64_t  sync_doc_strikes = 1000000;
 
@@ -230,6 +234,10 @@ static const sync_doc_member_t  sync_doc_client_table[] = {
 
     { "api_keys", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
       offsetof(sync_doc_client_rec_t, api_keys), &sync_doc_secret_list },
+
+    { "certificates", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
+      offsetof(sync_doc_client_rec_t, certificates),
+      &sync_doc_certificate_list },
 
     { "signature", SYNC_DOC_STRING, 0, sync_doc_set_signature, 0, NULL },
 

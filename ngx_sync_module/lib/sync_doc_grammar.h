@@ -179,6 +179,8 @@ sync_rc_t sync_doc_set_duration(sync_doc_compile_t *c, const sync_value_t *v,
 sync_rc_t sync_doc_set_library(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 /* "secret:NAME", of which NAME is kept. */
+sync_rc_t sync_doc_set_certificate(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 sync_rc_t sync_doc_set_secret(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 /* A text, or "secret:NAME", kept as written. */

@@ -299,6 +299,7 @@ sync_doc_client_at(const sync_doc_t *doc, uint32_t i,
     client->source = rec->source;
     client->plan = rec->plan;
     client->api_keys = sync_doc_list(rec->api_keys);
+    client->certificates = sync_doc_list(rec->certificates);
     client->signature = rec->signature;
     client->secrets = sync_doc_list(rec->secrets);
 
