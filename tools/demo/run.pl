@@ -645,7 +645,10 @@ sub problem {
 sub requests {
     my ($peer) = @_;
 
-    my @all = grep { $_->{uri} && $_->{uri} ne '/ledger' }
+    # a session is of a worker, not of a request
+
+    my @all = grep { $_->{uri} && $_->{uri} ne '/ledger'
+                     && !Demo::Peers::fetches($_) }
               map { $reader->decode($_) }
               split /\n/, Demo::Stage::slurp("$stage->{dir}/$peer.ledger");
 

@@ -53,6 +53,7 @@ sub start {
 # takes an order of any kind elsewhere.  {"slow":{"00000102":1}} in its control
 # file: that order is booked and never answered.  Only the system in the US
 # honours RequestID: asked again with the same one, it says what it did then.
+# The one in the EU takes an order with a token against forged requests alone.
 # With SYNC_DEMO_ROUNDS it answers as if it had read numbers into doubles.
 
 sub erp {
@@ -66,7 +67,12 @@ sub erp {
             if $req->{uri} eq '/ledger';
         return stop() if $req->{uri} eq '/stop';
 
+        return erp_token() if fetches($req);
+
         $requests++;
+
+        return [ 403, { 'X-CSRF-Token' => 'Required' }, '' ]
+            if $req->{method} ne 'GET' && !erp_trusts($req);
 
         return erp_read($req, \@booked) if $req->{method} eq 'GET';
 
@@ -91,6 +97,35 @@ sub erp {
 
         return erp_order(201, $order);
     };
+}
+
+
+# Each worker of the gateway fetches a token once, and is shown it with the
+# cookie that it goes with.
+
+sub fetches {
+    my ($req) = @_;
+
+    my ($asks) = map { $_->[1] } grep { lc $_->[0] eq 'x-csrf-token' }
+                     @{ $req->{headers} };
+
+    return ($asks // '') eq 'Fetch';
+}
+
+
+sub erp_token {
+    return [ 200, [ 'X-CSRF-Token' => 'Nzp0b2tlbg==',
+                    'Set-Cookie' => 'SAP_SESSIONID_S4_100=7; path=/; secure' ],
+             '{"d":{"EntitySets":["A_SalesOrder"]}}' ];
+}
+
+
+sub erp_trusts {
+    my ($req) = @_;
+
+    return ($req->{h}{host} // '') !~ /^s4-eu\./
+           || ($req->{h}{'x-csrf-token'} // '') eq 'Nzp0b2tlbg=='
+              && ($req->{h}{cookie} // '') eq 'SAP_SESSIONID_S4_100=7';
 }
 
 
