@@ -255,9 +255,9 @@ for my $token (qw(past zero)) {
     }
 }
 
-says(acme => soon => active(aud => $aud, exp => int(time) + 2));
+says(two => soon => active(exp => int(time) + 2));
 is(status('soon'), 200, 'a token that expires soon');
-says(acme => soon => { active => \0 });
+says(two => soon => { active => \0 });
 sleep 2.1;
 is(status('soon'), 401, 'does not serve beyond its exp');
 
@@ -444,10 +444,27 @@ is(status('stalls', timeout => 20), 503, 'all stall');
 ok(time - $began < 16, 'and are not waited for for ever');
 all_say($_ => undef) for qw(acme two platform);
 
+# a flood of tokens that nobody knows
+
+my $started = time;
+@all = $t->parallel(map {
+    [ GET => '/', host => 'beta.test', timeout => 20,
+      headers => [ Authorization => "Bearer flood$_" ] ]
+} 1 .. 400);
+
+my $floods = grep { $_->{body} =~ /^token=flood/ } $t->ledger('platform');
+
+cmp_ok($floods, '<=', 205 + 100 * (time - $started),
+       "of 400 at once $floods are asked about");
+is(scalar(grep { $_->{status} == 401 || $_->{status} == 503 } @all), 400,
+   'all are answered');
+cmp_ok(scalar(grep { $_->{status} == 503 } @all), '>=', 1,
+       'those beyond the budget by 503');
+
 my $m = $t->metrics('/status');
 cmp_ok($m->{"sync_introspections_total{result=\"$_->[0]\"}"}
        // -1, '>=', $_->[1], "counted as $_->[0]")
-    for ['active', 10], ['inactive', 5], ['failed', 5];
+    for ['active', 10], ['inactive', 5], ['failed', 5], ['refused', 1];
 
 # at load
 
