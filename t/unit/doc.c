@@ -26,6 +26,7 @@ static void test_tenant(const sync_doc_t *doc);
 static void test_clients(const sync_doc_t *doc);
 static void test_formats(void);
 static void test_urls(void);
+static void test_jwks(void);
 static void test_connectors(const sync_doc_t *doc);
 static void test_routes(const sync_doc_t *doc);
 static void test_rules(const sync_doc_t *doc);
@@ -70,6 +71,7 @@ main(void)
     test_good();
     test_formats();
     test_urls();
+    test_jwks();
     test_least();
     test_extends();
     test_text();
@@ -299,6 +301,38 @@ test_clients(const sync_doc_t *doc)
     ok(sync_doc_source_at(doc, 0, &source) == SYNC_OK, "the first");
     is_str(source.name, "canonical", "is canonical");
     is_int(sync_doc_plans(doc), 2, "plans");
+}
+
+
+static void
+test_jwks(void)
+{
+    const char         *text;
+    sync_str_t          block;
+    sync_error_t        err;
+    const sync_doc_t   *doc;
+    sync_doc_issuer_t   issuer;
+
+    text =
+        "{\"tenant\":\"acme\",\"id\":\"t_7f3a\",\"issuers\":["
+        "{\"issuer\":\"https://a.example/x/\",\"jwks\":\"discover\","
+        "\"audience\":\"a\"},{\"issuer\":\"https://b.example?q\","
+        "\"jwks\":\"https://keys.example/b?v=1\",\"audience\":\"a\"}]}";
+
+    if (!ok(load(text, &block, &err) == SYNC_OK, "keys from elsewhere")) {
+        diag("%s", err.text);
+        return;
+    }
+
+    doc = sync_doc_open(block);
+
+    ok(sync_doc_issuer_at(doc, 0, &issuer) == SYNC_OK, "an issuer");
+    is_int(issuer.kind, SYNC_JWKS_DISCOVER, "that is asked for its keys");
+    is_str(issuer.jwks, "", "wherever they are");
+
+    ok(sync_doc_issuer_at(doc, 1, &issuer) == SYNC_OK, "an issuer");
+    is_int(issuer.kind, SYNC_JWKS_URL, "whose keys have a URL");
+    is_str(issuer.jwks, "https://keys.example/b?v=1", "as written");
 }
 
 
