@@ -20,9 +20,6 @@ my $port = $t->peer(erp => sub {
     return { hangup => 1, cut => 0 }
         if $ctl->{hangup} && $req->{conn} <= $ctl->{hangup};
 
-    return [ 403, [], 'a session is needed' ]
-        if ($req->{h}{'x-session'} // '') eq '1';
-
     return { status => 200, body => '{"ok":true}', close => $ctl->{close} };
 }, https => [ 'erp.test', map { "$_.test" } qw(two dead slow never none
               private mixed rebind turns later six) ]);
@@ -71,12 +68,6 @@ $inside
 
         location /direct {
             proxy_pass https://sync_connectors/orders;
-        }
-
-        location /again {
-            sync_entity     sales_order at=/again;
-            sync_test_again session 403 wait=20;
-$inside
         }
 
         location /late {
@@ -291,16 +282,6 @@ $dns->set('dead.test' => [ '127.0.0.2' ]);
 $r = at('dead', '/first');
 is($r->{status}, 502, 'by error_page to another location');
 is(at('acme', '/first')->{status}, 200, 'and past it');
-
-# sending again: the addresses are those of before, and so is the connection
-
-my $made = $t->connections('erp');
-my $sent = $t->ledger('erp');
-
-is(at('acme', '/again', 'PUT', body => '{"order_number":"8"}')->{status}, 200,
-   'a request that is sent again');
-is($t->ledger('erp') - $sent, 2, 'was sent twice');
-is($t->connections('erp') - $made, 1, 'over one connection');
 
 # name servers that say nothing: what is known goes on
 
