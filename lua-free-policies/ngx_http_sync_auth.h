@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                  issuers;    /* of ngx_http_sync_issuer_t */
+    ngx_array_t                  metadata;   /* of ngx_http_sync_metadata_t */
     uint64_t                     generation; /* digest of all of them */
     ngx_sync_store_t            *store;      /* NULL: no tokens anywhere */
     ngx_sync_fetch_conf_t       *fetch;      /* NULL: nothing is fetched */
@@ -73,6 +74,7 @@ typedef struct {
     ngx_uint_t                   dpop;       /* NGX_HTTP_SYNC_DPOP_... */
     time_t                       dpop_age;   /* s that a proof may be old */
     time_t                       dpop_nonce; /* s of a nonce; 0: none */
+    ngx_array_t                 *scopes;     /* ngx_str_t: of sync_metadata */
 } ngx_http_sync_auth_loc_conf_t;
 
 
@@ -272,7 +274,20 @@ ngx_int_t ngx_http_sync_api_key_find(ngx_http_sync_tenant_t *t,
     ngx_str_t *key, uint32_t *client, ngx_log_t *log);
 
 
+/* A location in which sync_metadata answers. */
+
+typedef struct {
+    ngx_http_core_srv_conf_t    *cscf;
+    ngx_str_t                    path;
+    ngx_str_t                    resource;   /* the path of what it is of */
+} ngx_http_sync_metadata_t;
+
+/* Where the metadata of what was asked for stands; empty: nowhere. */
+ngx_int_t ngx_http_sync_metadata_url(ngx_http_request_t *r, ngx_str_t *url);
+
+
 /* Setters of sync_auth and sync_issuer, and the configuration behind them. */
+char *ngx_http_sync_metadata(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_sync_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_sync_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void *ngx_http_sync_auth_create_main_conf(ngx_conf_t *cf);

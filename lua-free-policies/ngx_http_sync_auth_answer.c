@@ -13,7 +13,8 @@
 
 
 static u_char *ngx_http_sync_auth_scheme(u_char *p, u_char *first,
-    const char *scheme, ngx_http_sync_refusal_t *refusal);
+    const char *scheme, ngx_http_sync_refusal_t *refusal,
+    ngx_str_t *metadata);
 
 
 /*
@@ -26,7 +27,7 @@ ngx_http_sync_auth_challenge(ngx_http_request_t *r,
     ngx_http_sync_refusal_t *refusal)
 {
     u_char                         *p;
-    ngx_str_t                       value;
+    ngx_str_t                       value, metadata;
     ngx_uint_t                      dpop, token;
     ngx_http_sync_auth_loc_conf_t  *alcf;
 
@@ -35,7 +36,12 @@ ngx_http_sync_auth_challenge(ngx_http_request_t *r,
     token = alcf->proofs & NGX_HTTP_SYNC_AUTH_TOKEN;
     dpop = token && alcf->dpop != NGX_HTTP_SYNC_DPOP_OFF;
 
-    value.data = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_AUTH_CHALLENGE);
+    if (ngx_http_sync_metadata_url(r, &metadata) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    value.data = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_AUTH_CHALLENGE
+                                      + 2 * metadata.len);
     if (value.data == NULL) {
         return NGX_ERROR;
     }
@@ -46,14 +52,15 @@ ngx_http_sync_auth_challenge(ngx_http_request_t *r,
         && refusal->scheme != NGX_HTTP_SYNC_SCHEME_DPOP)
     {
         p = ngx_http_sync_auth_scheme(p, value.data, "Bearer",
-                                      refusal->scheme ? refusal : NULL);
+                                      refusal->scheme ? refusal : NULL,
+                                      &metadata);
     }
 
     if (dpop) {
         p = ngx_http_sync_auth_scheme(p, value.data, "DPoP",
                                  refusal->scheme == NGX_HTTP_SYNC_SCHEME_DPOP
                                  || alcf->dpop == NGX_HTTP_SYNC_DPOP_REQUIRED
-                                     ? refusal : NULL);
+                                     ? refusal : NULL, &metadata);
         p = ngx_cpymem(p, ", algs=\"" SYNC_DPOP_ALGS "\"",
                        sizeof(", algs=\"" SYNC_DPOP_ALGS "\"") - 1);
     }
@@ -61,17 +68,17 @@ ngx_http_sync_auth_challenge(ngx_http_request_t *r,
     if (refusal->scheme == NGX_HTTP_SYNC_SCHEME_NONE
         && alcf->proofs & NGX_HTTP_SYNC_AUTH_API_KEY)
     {
-        p = ngx_http_sync_auth_scheme(p, value.data, "ApiKey", NULL);
+        p = ngx_http_sync_auth_scheme(p, value.data, "ApiKey", NULL, NULL);
     }
 
     if (refusal->scheme == NGX_HTTP_SYNC_SCHEME_NONE && alcf->signature) {
-        p = ngx_http_sync_auth_scheme(p, value.data, "Signature", NULL);
+        p = ngx_http_sync_auth_scheme(p, value.data, "Signature", NULL, NULL);
     }
 
     if (refusal->scheme == NGX_HTTP_SYNC_SCHEME_NONE
         && alcf->proofs & NGX_HTTP_SYNC_AUTH_CERTIFICATE)
     {
-        p = ngx_http_sync_auth_scheme(p, value.data, "Certificate", NULL);
+        p = ngx_http_sync_auth_scheme(p, value.data, "Certificate", NULL, NULL);
     }
 
     value.len = p - value.data;
@@ -82,7 +89,7 @@ ngx_http_sync_auth_challenge(ngx_http_request_t *r,
 
 static u_char *
 ngx_http_sync_auth_scheme(u_char *p, u_char *first, const char *scheme,
-    ngx_http_sync_refusal_t *refusal)
+    ngx_http_sync_refusal_t *refusal, ngx_str_t *metadata)
 {
     if (p != first) {
         *p++ = ',';
@@ -97,6 +104,10 @@ ngx_http_sync_auth_scheme(u_char *p, u_char *first, const char *scheme,
 
     if (refusal != NULL && refusal->text != NULL) {
         p = ngx_sprintf(p, ", error_description=\"%s\"", refusal->text);
+    }
+
+    if (metadata != NULL && metadata->len) {
+        p = ngx_sprintf(p, ", resource_metadata=\"%V\"", metadata);
     }
 
     return p;

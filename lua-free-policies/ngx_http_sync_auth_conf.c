@@ -36,7 +36,10 @@ ngx_http_sync_auth_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&amcf->issuers, cf->pool, 2,
                        sizeof(ngx_http_sync_issuer_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&amcf->metadata, cf->pool, 2,
+                          sizeof(ngx_http_sync_metadata_t))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -68,12 +71,15 @@ ngx_http_sync_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_sync_auth_loc_conf_t  *prev = parent;
     ngx_http_sync_auth_loc_conf_t  *conf = child;
 
+    ngx_array_t                     *scopes;
     ngx_http_sync_auth_main_conf_t  *amcf;
 
     if (conf->proofs == NGX_CONF_UNSET_UINT
         && prev->proofs != NGX_CONF_UNSET_UINT)
     {
+        scopes = conf->scopes;
         *conf = *prev;
+        conf->scopes = scopes;
     }
 
     ngx_conf_init_uint_value(conf->proofs, 0);

@@ -66,6 +66,13 @@ static ngx_command_t  ngx_http_sync_auth_commands[] = {
       0,
       NULL },
 
+    { ngx_string("sync_metadata"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
+      ngx_http_sync_metadata,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("sync_revoked"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_sync_revoked,

@@ -37,6 +37,9 @@ ngx_int_t ngx_http_sync_client_certificate(ngx_http_request_t *r,
 /* Whether one can be shown in the location of a check, at load. */
 ngx_uint_t ngx_http_sync_client_certificate_at(ngx_http_conf_ctx_t *ctx);
 
+/* Whether one is looked at here. */
+ngx_uint_t ngx_http_sync_client_certificate_taken(ngx_http_request_t *r);
+
 /* Removes the header of proxies where it does not come from one of them. */
 ngx_int_t ngx_http_sync_edge_strip(ngx_http_request_t *r);
 

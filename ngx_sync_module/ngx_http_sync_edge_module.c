@@ -244,6 +244,17 @@ ngx_http_sync_client_certificate_at(ngx_http_conf_ctx_t *ctx)
 }
 
 
+ngx_uint_t
+ngx_http_sync_client_certificate_taken(ngx_http_request_t *r)
+{
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_edge_module);
+
+    return elcf->certificate == 1;
+}
+
+
 ngx_int_t
 ngx_http_sync_edge_strip(ngx_http_request_t *r)
 {
