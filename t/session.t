@@ -428,6 +428,19 @@ while (<$table>) {
 is(join(' ', keys %login), '', 'and no test without its row');
 asked('sap');
 
+# and all who wait for a login that fails
+
+appears('crowd');
+$t->tell('sap', { login => 500, delay => 0.3 });
+asked('sap');
+@all = $t->parallel(map { [ 'POST', '/v1/orders', body => $body,
+    headers => [ Host => 'crowd.example' ] ] } 1 .. 10);
+is(scalar(grep { $_->{status} == 503 } @all), 10, 'ten at a time');
+ok(!(grep { !defined $_->{time} || $_->{time} > 3 } @all),
+   'are told at once');
+is(asked('sap'), 'GET /sap/opu/', 'after one login');
+$t->tell('sap', {});
+
 # nobody there, nobody who answers, and deadlines
 
 $t->peer_stop('sap');
