@@ -15,6 +15,9 @@
 #define NGX_HTTP_SYNC_DETACHED_MAX    1024   /* at once, per worker */
 #define NGX_HTTP_SYNC_DETACHED_FIRST  50     /* ms until the second try */
 #define NGX_HTTP_SYNC_DETACHED_LAST   2000
+#define NGX_HTTP_SYNC_DETACHED_HURRY  400
+#define NGX_HTTP_SYNC_DETACHED_LEAVE  10000  /* ms that a worker which quits
+                                                waits for the store */
 
 
 /*
@@ -39,6 +42,7 @@ typedef struct {
     ngx_msec_t         until;                /* ngx_current_msec */
     ngx_msec_t         delay;
     unsigned           resolving:1;
+    unsigned           leaving:1;            /* the worker quits */
 } ngx_http_sync_detached_t;
 
 
@@ -623,7 +627,8 @@ ngx_http_sync_claim_detach(ngx_http_sync_ctx_t *ctx, ngx_sync_state_e outcome,
     d->timer.handler = ngx_http_sync_detached_again;
     d->timer.data = d;
     d->timer.log = log;
-    d->timer.cancelable = 1;
+
+    /* a worker that quits knows what nobody else can tell: it stays for it */
 
     ngx_http_sync_detached++;
 
@@ -667,19 +672,36 @@ ngx_http_sync_detached_done(ngx_sync_op_t *op)
 {
     ngx_http_sync_detached_t *d = op->data;
 
+    ngx_msec_t  leave, most;
+
+    most = ngx_exiting ? NGX_HTTP_SYNC_DETACHED_HURRY
+                       : NGX_HTTP_SYNC_DETACHED_LAST;
+
+    if (ngx_exiting && !d->leaving) {
+        leave = ngx_current_msec + NGX_HTTP_SYNC_DETACHED_LEAVE;
+
+        if ((ngx_msec_int_t) (d->until - leave) > 0) {
+            d->until = leave;
+        }
+
+        d->leaving = 1;
+        d->delay = NGX_HTTP_SYNC_DETACHED_FIRST;
+    }
+
     if (op->result == NGX_SYNC_STORE_DOWN
         && (ngx_msec_int_t) (d->until - ngx_current_msec) > 0)
     {
         ngx_add_timer(&d->timer, d->delay);
 
-        d->delay = ngx_min(d->delay * 2, NGX_HTTP_SYNC_DETACHED_LAST);
+        d->delay = ngx_min(d->delay * 2, most);
         return;
     }
 
     if (op->result == NGX_SYNC_STORE_DOWN) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "idempotency: the store did not take an outcome before "
-                      "the lease was over");
+                      "%s", d->leaving ? "its worker left"
+                                       : "the lease was over");
     }
 
     ngx_http_sync_detached--;

@@ -167,6 +167,27 @@ subtest 'killed between claim and settle' => sub {
 };
 
 
+subtest 'a reload while an outcome waits for Redis' => sub {
+    my $k = fresh();
+    my $n = sent();
+    my $begun = under_way($k);
+
+    $redis->kill9;
+
+    like(collect($begun), qr/^201 executed-unrecorded/, 'not recorded');
+    ok($t->reload, 'who knows the outcome is told to leave');
+    sleep 0.5;
+
+    $redis->again;
+
+    ok($t->wait_for(sub {
+        said(ask('/slower', $k)) eq '201 replayed';
+    }, 6), 'and tells it before') or diag($t->log_text);
+    is(sent(), $n + 1, 'sent once');
+    works('after the reload');
+};
+
+
 subtest 'connections are cut' => sub {
     my @begun = map { begin('/slow', fresh()) } 1 .. 6;
 

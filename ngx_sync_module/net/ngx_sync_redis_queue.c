@@ -119,6 +119,11 @@ ngx_sync_redis_conn_accept(ngx_sync_redis_conn_t *conn,
     if (conn->npending >= NGX_SYNC_REDIS_PENDED
         || (conn->attempts >= NGX_SYNC_REDIS_DOWN && !cmd->patient))
     {
+        /* a worker that quits does not connect for ever: who asks again finds
+           whether it is back */
+
+        ngx_sync_redis_conn_open(conn);
+
         return NGX_ERROR;
     }
 
