@@ -238,6 +238,6 @@ $t->refused($shared . 'server { location /a { sync_ownership on; '
 $t->refused($shared . 'server { sync_ownership on wrong=ignore; }',
             qr/unknown parameter "wrong=ignore"/, 'drop or refuse');
 $t->refused($shared . 'server { sync_ownership maybe; }',
-            qr/invalid value "maybe"/, 'on, off, shadow');
+            qr/"maybe" is not one of "off", "on" and "shadow"/, 'on, off, shadow');
 
 $t->done;
