@@ -366,7 +366,7 @@ for my $round (1 .. 10) {
     });
 
     $seen{$_->{status}}++ for @at;
-    sleep 0.3;
+    sleep 1.1;          # as far apart as fetches have to be
 }
 
 is(join(' ', grep { $_ ne '401' && $_ ne '503' } keys %seen), '',
