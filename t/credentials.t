@@ -189,6 +189,9 @@ $t->http(<<'CONF');
             proxy_ssl_name                $sync_upstream_tls_name;
             proxy_ssl_verify              on;
             proxy_ssl_trusted_certificate %%TESTDIR%%/ca.pem;
+
+            # NGINX leaves the last session of a group to the end of the process
+            proxy_ssl_session_reuse       off;
         }
 
         location /blind/orders {

@@ -215,6 +215,9 @@ $t->http(<<"CONF");
     proxy_ssl_verify              on;
     proxy_ssl_trusted_certificate $ca;
 
+    # NGINX leaves the last session of a group to the end of the process
+    proxy_ssl_session_reuse       off;
+
     server {
         listen 127.0.0.1:%%PORT_0%% reuseport;
         sync_tenant host;

@@ -176,7 +176,12 @@ $t->http(<<"CONF");
 CONF
 
 {
-    local $ENV{LD_PRELOAD} = Test::Sync::Redis::clock_lib();
+    # sanitizers want to be the first of what is loaded
+
+    chomp(my $asan = $ENV{SYNC_STATIC} ? `cc -print-file-name=libasan.so` : '');
+
+    local $ENV{LD_PRELOAD} = join ' ', $asan || (),
+                                       Test::Sync::Redis::clock_lib();
     local $ENV{SYNC_BOOT} = $t->path('boot');
 
     $t->start;
