@@ -316,6 +316,6 @@ $t->refused($shared . 'server { location /a { sync_validate on; '
             qr/sync_validate needs sync_entity, in location "\/a"/,
             'without an entity there is no schema');
 $t->refused($shared . 'server { sync_validate maybe; }',
-            qr/invalid value "maybe"/, 'on, off, shadow');
+            qr/"maybe" is not one of "off", "on" and "shadow"/, 'on, off, shadow');
 
 $t->done;
