@@ -48,11 +48,12 @@ sub round {
                  . join(',', map { '127.0.0.1:' . $_->port } @s)
                  . "/mymaster timeout=400ms $wait after_loss=execute");
 
-    $orders->begin(clients => 6, seconds => 6);
+    $orders->begin(clients => 6);
 
-    sleep 0.8;
+    $orders->answered_since(0, 60, 10);
     my $killed = time;
     $master->kill9;
+    $orders->answered_since($killed, 60, 40);
 
     my $all = $orders->end;
     my $t = $orders->gateway;

@@ -10,6 +10,7 @@ Test::Sync::Orders - clients that book orders, each of them until it is booked
 
     $orders->begin(clients => 6, seconds => 5);
     $redis->kill9;                          # while they book
+    $orders->answered_since(time, 20, 30);
     my $all = $orders->end;
 
     is(@{ $all->{twice} }, 0, 'none was executed twice');
@@ -17,6 +18,10 @@ Test::Sync::Orders - clients that book orders, each of them until it is booked
 An order has a key of its own, and a client sends it again as long as it is told
 that nothing was done (503), that it is under way (409 in-progress), or nothing
 at all.  An order whose outcome is unknown is left to an operator.
+
+They book until C<seconds> are over, or, without them, until C<end>.
+C<answered_since(TIME, N, SECONDS)> waits until more than N orders were answered
+201 after TIME.
 
 C<end> returns: orders (sent at least once), done (answered 201), unknown,
 answered (key to the time of the 201), executed (key to the times at the ERP),
@@ -83,7 +88,7 @@ sub gateway { return $_[0]{t} }
 sub begin {
     my ($self, %opt) = @_;
 
-    my $end = time + ($opt{seconds} || 5);
+    my $end = time + ($opt{seconds} || 60);
 
     for my $i (1 .. $opt{clients} || 4) {
         my $pid = fork() // die "fork: $!";
@@ -91,12 +96,25 @@ sub begin {
         if (!$pid) {
             my $n = 0;
 
-            $self->book("$i-" . ++$n, $end + 3) while time < $end;
+            $self->book("$i-" . ++$n, $end + 3)
+                while time < $end && !-e $self->{t}->path('enough');
             POSIX::_exit(0);
         }
 
         push @{ $self->{clients} }, $pid;
     }
+
+    $self->{counted} = $opt{seconds};
+}
+
+
+sub answered_since {
+    my ($self, $since, $n, $seconds) = @_;
+
+    return $self->{t}->wait_for(sub {
+        return $n < grep { / done (\S+)$/ && $1 > $since }
+                         split /\n/, $self->{t}->read('answered');
+    }, $seconds);
 }
 
 
@@ -134,6 +152,7 @@ sub book {
 sub end {
     my ($self) = @_;
 
+    $self->{t}->write('enough', '') if !$self->{counted};
     waitpid $_, 0 for @{ $self->{clients} };
     $self->{clients} = [];
 
