@@ -222,6 +222,8 @@ ngx_int_t ngx_http_sync_auth_certificate(ngx_http_request_t *r,
 #define NGX_HTTP_SYNC_SCHEME_NONE    0   /* nothing was shown */
 #define NGX_HTTP_SYNC_SCHEME_BEARER  1
 #define NGX_HTTP_SYNC_SCHEME_DPOP    2
+#define NGX_HTTP_SYNC_SCHEME_API_KEY 3
+#define NGX_HTTP_SYNC_SCHEME_SIGNATURE 4
 
 typedef struct {
     ngx_uint_t                   scheme;
@@ -230,10 +232,6 @@ typedef struct {
     const char                  *problem;
     const char                  *title;
 } ngx_http_sync_refusal_t;
-
-/* WWW-Authenticate of this location.  NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_http_sync_auth_challenge(ngx_http_request_t *r,
-    ngx_http_sync_refusal_t *refusal);
 
 /* 401 with both, or NGX_ERROR. */
 ngx_int_t ngx_http_sync_auth_refuse(ngx_http_request_t *r,
@@ -245,9 +243,12 @@ ngx_int_t ngx_http_sync_auth_missing(ngx_http_request_t *r,
 ngx_int_t ngx_http_sync_auth_reject(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const char *what);
 
-/* 400 with its challenge; what: what is wrong, one word or some. */
+/*
+ * 400; what: what is wrong, one word or some; token: one came, so there is a
+ * challenge.
+ */
 ngx_int_t ngx_http_sync_auth_malformed(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, const char *what);
+    ngx_http_sync_ctx_t *ctx, const char *what, ngx_uint_t token);
 
 /*
  * The worker's table first, then shared memory.  NGX_OK: the strings of

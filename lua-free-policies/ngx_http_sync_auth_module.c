@@ -151,12 +151,12 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         key = ngx_http_sync_header_in(r, &alcf->header, &lines);
 
         if (key != NULL && lines != 1) {
-            return ngx_http_sync_auth_malformed(r, ctx, "two API keys");
+            return ngx_http_sync_auth_malformed(r, ctx, "two API keys", 0);
         }
 
         if (key != NULL && given) {
             return ngx_http_sync_auth_malformed(r, ctx, "a signature and an "
-                                                "API key");
+                                                "API key", 0);
         }
     }
 
@@ -170,12 +170,12 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         if (rc == NGX_OK && key != NULL) {
             return ngx_http_sync_auth_malformed(r, ctx,
-                                                "a token and an API key");
+                                                "a token and an API key", 1);
         }
 
         if (rc == NGX_OK && given) {
             return ngx_http_sync_auth_malformed(r, ctx,
-                                                "a token and a signature");
+                                                "a token and a signature", 1);
         }
 
         if (rc == NGX_OK) {
@@ -236,7 +236,8 @@ ngx_http_sync_auth_shown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     }
 
     if (lines != 1) {
-        return ngx_http_sync_auth_malformed(r, ctx, "two Authorization lines");
+        return ngx_http_sync_auth_malformed(r, ctx, "two Authorization lines",
+                                            1);
     }
 
     p = h->value.data;
@@ -282,11 +283,10 @@ static ngx_int_t
 ngx_http_sync_auth_api_key(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_str_t *key)
 {
-    uint32_t            index;
-    ngx_int_t           rc;
-    sync_doc_client_t   client;
-
-    static ngx_str_t  challenge = ngx_string("ApiKey realm=\"sync\"");
+    uint32_t                 index;
+    ngx_int_t                rc;
+    sync_doc_client_t        client;
+    ngx_http_sync_refusal_t  refusal;
 
     rc = NGX_DECLINED;
 
@@ -314,15 +314,13 @@ ngx_http_sync_auth_api_key(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "auth: API key refused, tenant \"%V\"", &ctx->tenant.name);
 
-    if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    refusal.scheme = NGX_HTTP_SYNC_SCHEME_API_KEY;
+    refusal.error = NULL;
+    refusal.text = "the API key is not valid here";
+    refusal.problem = "invalid-api-key";
+    refusal.title = "The API key is not valid";
 
-    return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED,
-                                 "invalid-api-key",
-                                 "The API key is not valid",
-                                 NGX_HTTP_SYNC_TECHNICAL,
-                                 "the API key is not valid here");
+    return ngx_http_sync_auth_refuse(r, ctx, &refusal);
 }
 
 

@@ -517,20 +517,18 @@ static ngx_int_t
 ngx_http_sync_signature_refuse(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, const char *why)
 {
-    static ngx_str_t  challenge = ngx_string("Signature realm=\"sync\"");
+    ngx_http_sync_refusal_t  refusal;
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "auth: signature refused, %s, tenant \"%V\"", why,
                   &ctx->tenant.name);
 
-    if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    refusal.scheme = NGX_HTTP_SYNC_SCHEME_SIGNATURE;
+    refusal.error = NULL;
+    refusal.text = "this request is not signed, in time, by one who may send "
+                   "it here";
+    refusal.problem = "invalid-signature";
+    refusal.title = "The signature is not valid";
 
-    return ngx_http_sync_problem(ctx, NGX_HTTP_UNAUTHORIZED,
-                                 "invalid-signature",
-                                 "The signature is not valid",
-                                 NGX_HTTP_SYNC_TECHNICAL,
-                                 "this request is not signed, in time, by one "
-                                 "who may send it here");
+    return ngx_http_sync_auth_refuse(r, ctx, &refusal);
 }

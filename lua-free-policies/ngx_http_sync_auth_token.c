@@ -156,8 +156,8 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     if (!ngx_http_sync_auth_b64token(&key->token)) {
         return ngx_http_sync_auth_malformed(r, ctx,
-                                            "what follows \"Bearer\" is no "
-                                            "token");
+                                            "what follows the scheme is no "
+                                            "token", 1);
     }
 
     proven->keys = 0;

@@ -418,8 +418,6 @@ ngx_http_sync_entity_allowed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_str_t          e, o;
     sync_doc_client_t  client;
 
-    static ngx_str_t  challenge = ngx_string("Bearer realm=\"sync\"");
-
     if (ctx->principal.proof == NGX_HTTP_SYNC_PROOF_NONE) {
 
         if (!ngx_http_sync_entity_proofs(r)) {
@@ -428,7 +426,10 @@ ngx_http_sync_entity_allowed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         /* "optional": else a client could more by keeping its proof back */
 
-        if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
+        if (ngx_http_sync_challenge(r, ctx, NGX_HTTP_SYNC_CHALLENGE_PROOF,
+                                    NULL)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
 

@@ -226,9 +226,9 @@ ngx_http_sync_scope_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 static ngx_int_t
 ngx_http_sync_scope_unproven(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    static ngx_str_t  challenge = ngx_string("Bearer realm=\"sync\"");
-
-    if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
+    if (ngx_http_sync_challenge(r, ctx, NGX_HTTP_SYNC_CHALLENGE_TOKEN, NULL)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -244,7 +244,7 @@ ngx_http_sync_scope_rule(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_scope_rule_t *rule)
 {
     u_char      *p;
-    ngx_str_t   *name, names, value;
+    ngx_str_t   *name, names;
     ngx_uint_t   i, found;
 
     if (ctx->principal.proof == NGX_HTTP_SYNC_PROOF_NONE) {
@@ -264,14 +264,12 @@ ngx_http_sync_scope_rule(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_OK;
     }
 
-    value.data = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_SCOPE_TOLD + 80);
-    if (value.data == NULL) {
+    names.data = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_SCOPE_TOLD);
+    if (names.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(value.data, "Bearer realm=\"sync\", "
-                                "error=\"insufficient_scope\", scope=\"");
-    names.data = p;
+    p = names.data;
 
     for (i = 0; i < rule->names.nelts; i++) {
 
@@ -287,10 +285,10 @@ ngx_http_sync_scope_rule(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     }
 
     names.len = p - names.data;
-    *p++ = '"';
-    value.len = p - value.data;
 
-    if (ngx_http_sync_challenge(r, &value) != NGX_OK) {
+    if (ngx_http_sync_challenge(r, ctx, NGX_HTTP_SYNC_CHALLENGE_SCOPE, &names)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -339,9 +337,6 @@ ngx_http_sync_scope_require(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_str_t   value;
     sync_str_t  name;
 
-    static ngx_str_t  challenge =
-        ngx_string("Bearer realm=\"sync\", error=\"insufficient_scope\"");
-
     if (ngx_http_complex_value(r, &require->value, &value) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -373,7 +368,9 @@ ngx_http_sync_scope_require(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         }
     }
 
-    if (ngx_http_sync_challenge(r, &challenge) != NGX_OK) {
+    if (ngx_http_sync_challenge(r, ctx, NGX_HTTP_SYNC_CHALLENGE_SCOPE, NULL)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -554,10 +554,28 @@ ngx_int_t ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 
 /*
- * Sets WWW-Authenticate, where NGINX looks for it; value is not copied.
- * NGX_OK or NGX_ERROR.
+ * WWW-Authenticate of a step that refuses, by the schemes of the location, the
+ * one by which the token came, and the metadata of the resource.  It is the
+ * auth policy's: who refuses says what is missing.  scope: the names of which
+ * some are missing, or NULL.  NGX_OK, also where there is nothing to say, or
+ * NGX_ERROR.
  */
+
+typedef enum {
+    NGX_HTTP_SYNC_CHALLENGE_PROOF = 0,   /* 401: any that is taken here */
+    NGX_HTTP_SYNC_CHALLENGE_TOKEN,       /* 401: only a token would do */
+    NGX_HTTP_SYNC_CHALLENGE_SCOPE        /* 403: a token that says more */
+} ngx_http_sync_challenge_e;
+
 ngx_int_t ngx_http_sync_challenge(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_challenge_e what,
+    ngx_str_t *scope);
+
+/*
+ * Sets that header, in place of any other, where NGINX looks for it; value is
+ * not copied.
+ */
+ngx_int_t ngx_http_sync_authenticate(ngx_http_request_t *r,
     const ngx_str_t *value);
 
 /* Removes a response header that upstream or a module has set. */

@@ -233,9 +233,15 @@ ngx_http_sync_push_header(ngx_http_request_t *r, ngx_str_t *name,
 
 
 ngx_int_t
-ngx_http_sync_challenge(ngx_http_request_t *r, const ngx_str_t *value)
+ngx_http_sync_authenticate(ngx_http_request_t *r, const ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("WWW-Authenticate");
+
+    /* of the location whose error_page has led here */
+
+    ngx_http_sync_remove_header(r, &name);
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
@@ -245,7 +251,7 @@ ngx_http_sync_challenge(ngx_http_request_t *r, const ngx_str_t *value)
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
     h->hash = 1;
-    ngx_str_set(&h->key, "WWW-Authenticate");
+    h->key = name;
     h->value = *value;
 
     r->headers_out.www_authenticate = h;
