@@ -156,6 +156,17 @@ ngx_http_sync_settle_outcome(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     case NGX_HTTP_SYNC_OUTCOME_TRANSIENT:
 
+        if (ctx->claim.resolving) {
+
+            /* this try was refused, not the one before it */
+
+            hold->outcome = NGX_SYNC_STATE_UNKNOWN;
+            ctx->verdict = "outcome-unknown";
+            ngx_str_set(&ctx->claim.status, "outcome-unknown");
+
+            return NGX_OK;
+        }
+
         hold->outcome = NGX_SYNC_STATE_NONE;
         ngx_str_set(&ctx->claim.status, "released");
 

@@ -30,6 +30,11 @@ $t->peer(erp => sub {
              headers => ['Content-Type' => 'application/json'] }
         if $what eq 'slow';
     return { never => 1 } if $what eq 'never' && !$ctl->{well};
+
+    if ($what =~ /^not-now-(\d+)$/ && !$ctl->{well}) {
+        return $ctl->{busy} ? [ $1, {}, 'not now' ] : { cut => 0, reset => 1 };
+    }
+
     return { reset => 1, cut => 0 } if $what eq 'reset' && !$ctl->{well};
     return { status => 200, body => 'x' x 500, cut => 300 }
         if $what eq 'cut';
@@ -436,6 +441,28 @@ status_is(ask('/both/a', $k), 504, 'outcome-unknown', 'both: sent');
 $t->peer_stop('both');
 status_is(ask('/both/a', $k), 502, 'not-sent', 'both: not sent again');
 status_is(ask('/both/b', $k), 422, 'mismatch', 'both: the record stands');
+
+
+# nor does one that was told "not now": the first try may have been executed
+
+for my $status (401, 403, 408, 423, 425, 429) {
+    $k = fresh();
+    $n = $t->ledger('erp');
+    status_is(ask("/resend/not-now-$status", $k), 504, 'outcome-unknown',
+              "not now: sent");
+    $t->tell(erp => { busy => 1 });
+    status_is(ask("/resend/not-now-$status", $k), $status, 'outcome-unknown',
+              "not now: sent again, $status");
+    status_is(ask("/resend/not-now-$status", $k, '{"a":2}'), 422, 'mismatch',
+              "not now: the record stands");
+    $t->tell(erp => { well => 1 });
+    status_is(ask("/resend/not-now-$status", $k), 201, 'executed',
+              "not now: and once more");
+    status_is(ask("/resend/not-now-$status", $k), 201, 'replayed',
+              "not now: kept");
+    is($t->ledger('erp'), $n + 3, 'not now: three tries');
+    $t->tell(erp => {});
+}
 
 
 # a claimed request is never sent twice by NGINX, whatever its method
