@@ -44,6 +44,7 @@ typedef struct {
     ngx_uint_t                  found;   /* what the store last said of it */
     unsigned                    waiter:1;
     unsigned                    freed:1;
+    unsigned                    asked:1;     /* op, and not looked at yet */
 } ngx_http_sync_idem_slot_t;
 
 
@@ -89,6 +90,8 @@ static ngx_int_t ngx_http_sync_idem_down(ngx_http_request_t *r,
     ngx_http_sync_idem_slot_t *slot);
 static void ngx_http_sync_idem_poll(ngx_event_t *ev);
 static void ngx_http_sync_idem_stop_waiting(ngx_http_sync_idem_slot_t *slot);
+static void ngx_http_sync_idem_let_go(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idem_slot_t *slot);
 
 
 const ngx_http_sync_step_t  ngx_http_sync_idempotency_step = {
@@ -198,6 +201,7 @@ ngx_http_sync_idempotency_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         case NGX_HTTP_SYNC_IDEM_CLAIM:
 
             ngx_http_sync_op_init(ctx, &slot->op);
+            slot->asked = 1;
             slot->state = NGX_HTTP_SYNC_IDEM_CLAIMING;
             ctx->claim.lease_end = ngx_current_msec + slot->claim.lease;
 
@@ -349,6 +353,7 @@ ngx_http_sync_idem_claimed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_sync_claim_t  *claim;
 
     claim = &slot->claim;
+    slot->asked = 0;
 
     if (slot->op.result != NGX_SYNC_STORE_DOWN) {
         slot->found = slot->op.result;
@@ -566,6 +571,7 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     slot->state = NGX_HTTP_SYNC_IDEM_RESOLVING;
 
     ngx_http_sync_op_init(ctx, &slot->op);
+    slot->asked = 1;
 
     rc = slot->store->ops->resolve_begin(slot->store, &slot->op, hold);
 
@@ -603,6 +609,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_sync_hold_t                        *hold;
 
     hold = &ctx->claim.hold;
+    slot->asked = 0;
 
     if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
 
@@ -656,6 +663,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         slot->state = NGX_HTTP_SYNC_IDEM_FREEING;
 
         ngx_http_sync_op_init(ctx, &slot->op);
+        slot->asked = 1;
 
         rc = slot->store->ops->resolve_end(slot->store, &slot->op, hold);
 
@@ -781,11 +789,74 @@ ngx_http_sync_idempotency_cancel(ngx_http_sync_ctx_t *ctx)
     }
 
     ngx_http_sync_idem_stop_waiting(slot);
-    if (slot->store) {
-        ngx_sync_store_cancel(slot->store, &slot->op);
+    ngx_http_sync_idem_let_go(ctx, slot);
+    ngx_http_sync_claim_drop(ctx);
+}
+
+
+/*
+ * The request goes while the store is asked, or has answered what nobody came
+ * to look at: what it has granted is not left to its lease.
+ */
+
+static void
+ngx_http_sync_idem_let_go(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idem_slot_t *slot)
+{
+    ngx_str_t         none;
+    ngx_uint_t        pending;
+    ngx_sync_hold_t  *hold;
+
+    if (!slot->asked) {
+        return;
     }
 
-    ngx_http_sync_claim_drop(ctx);
+    slot->asked = 0;
+    pending = slot->op.cell != NULL;
+
+    ngx_sync_store_cancel(slot->store, &slot->op);
+
+    if (!pending && slot->op.result != NGX_SYNC_STORE_OK) {
+        return;
+    }
+
+    ngx_str_null(&none);
+
+    hold = &ctx->claim.hold;
+    ctx->claim.store = slot->store;
+
+    if (slot->state == NGX_HTTP_SYNC_IDEM_CLAIMING) {
+
+        if (pending) {
+
+            /* the store releases it by itself */
+
+            return;
+        }
+
+        hold->epoch = slot->claim.entry.epoch;
+        ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
+
+        ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_NONE, &none, &none);
+        return;
+    }
+
+    if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
+
+        if (pending) {
+            ctx->claim.resolving = 1;
+            ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_NONE, &none, &none);
+        }
+
+        return;
+    }
+
+    /* NGX_HTTP_SYNC_IDEM_RESOLVING: as unknown as it was */
+
+    hold->epoch = pending ? 0 : hold->entry.epoch;
+    ctx->claim.resolving = 1;
+
+    ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_UNKNOWN, &none, &none);
 }
 
 
@@ -801,8 +872,6 @@ ngx_http_sync_idempotency_leave(ngx_http_request_t *r,
 {
     ngx_http_sync_idem_slot_t  *slot;
 
-    ngx_http_sync_claim_drop(ctx);
-
     slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
 
     if (slot == NULL) {
@@ -810,6 +879,8 @@ ngx_http_sync_idempotency_leave(ngx_http_request_t *r,
     }
 
     ngx_http_sync_idem_stop_waiting(slot);
+    ngx_http_sync_idem_let_go(ctx, slot);
+    ngx_http_sync_claim_drop(ctx);
 
     if (ctx->claim.store != NULL) {
         ngx_sync_store_cancel(ctx->claim.store, &slot->note_op);
@@ -843,6 +914,10 @@ ngx_http_sync_send_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     }
 
     slot = ctx->slots[NGX_HTTP_SYNC_STEP_IDEMPOTENCY];
+
+    /* sent again: the first note may still be under way */
+
+    ngx_sync_store_cancel(ctx->claim.store, &slot->note_op);
 
     slot->note_hold = ctx->claim.hold;
 

@@ -41,6 +41,7 @@ typedef struct {
     ngx_event_t        timer;
     ngx_msec_t         until;                /* ngx_current_msec */
     ngx_msec_t         delay;
+    unsigned           beginning:1;          /* to resolve, or not yet */
     unsigned           resolving:1;
     unsigned           leaving:1;            /* the worker quits */
 } ngx_http_sync_detached_t;
@@ -612,6 +613,7 @@ ngx_http_sync_claim_detach(ngx_http_sync_ctx_t *ctx, ngx_sync_state_e outcome,
     d->until = ctx->claim.lease_end;
     d->delay = NGX_HTTP_SYNC_DETACHED_FIRST;
     d->resolving = ctx->claim.resolving;
+    d->beginning = ctx->claim.resolving && ctx->claim.hold.epoch == 0;
 
     ngx_str_null(&d->hold.note);
 
@@ -651,7 +653,13 @@ ngx_http_sync_detached_start(ngx_http_sync_detached_t *d)
 
     ops = d->store->ops;
 
-    if (d->resolving) {
+    if (d->beginning) {
+
+        /* the same resolver may ask again, and learns its epoch */
+
+        rc = ops->resolve_begin(d->store, &d->op, &d->hold);
+
+    } else if (d->resolving) {
         rc = ops->resolve_end(d->store, &d->op, &d->hold);
 
     } else if (d->hold.outcome == NGX_SYNC_STATE_NONE) {
@@ -694,6 +702,13 @@ ngx_http_sync_detached_done(ngx_sync_op_t *op)
         ngx_add_timer(&d->timer, d->delay);
 
         d->delay = ngx_min(d->delay * 2, most);
+        return;
+    }
+
+    if (op->result == NGX_SYNC_STORE_OK && d->beginning) {
+        d->beginning = 0;
+        d->hold.epoch = d->hold.entry.epoch;
+        ngx_http_sync_detached_start(d);
         return;
     }
 

@@ -46,6 +46,7 @@ ngx_int_t ngx_http_sync_note_read(ngx_str_t *note, ngx_uint_t *on_unknown,
 /*
  * Ends a held claim without its request: outcome NONE releases it.  Memory is
  * its own; tried again with backoff until the lease is over.  Marks the claim.
+ * An epoch of 0 is that of a resolver which does not know whether it has begun.
  */
 void ngx_http_sync_claim_detach(ngx_http_sync_ctx_t *ctx,
     ngx_sync_state_e outcome, ngx_str_t *record, ngx_str_t *trimmed);

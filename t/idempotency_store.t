@@ -20,6 +20,8 @@ $t->peer(erp => sub {
     my ($req) = @_;
 
     return { never => 1 } if $req->{uri} =~ /never/;
+    return [ 403, {}, 'session is over' ]
+        if ($req->{h}{'x-session'} // '') eq '1';
     return { status => 201, body => 'z' x 40000 } if $req->{uri} =~ /large/;
     return { status => 201, body => 'z' x 9000, piece => 5000, drip => 0.35 }
         if $req->{uri} =~ /halves/;
@@ -57,6 +59,15 @@ $t->http(<<'CONF');
                                              on_unknown=resend;
                             proxy_pass http://erp; }
         location /small/  { sync_idempotency required scope=none cap=1k;
+                            proxy_pass http://erp; }
+        location /after/  { post_action /afterwards;
+                            proxy_pass http://erp; }
+        location /stale/  { sync_test_again session 403;
+                            proxy_pass http://erp; }
+        location = /afterwards { internal; sync_idempotency off; return 204; }
+        location /later/  { post_action /waits;
+                            proxy_pass http://erp; }
+        location = /waits { internal; sync_idempotency off;
                             proxy_pass http://erp; }
         location /wait/   { sync_idempotency required scope=none fail=open
                                              wait=400ms;
@@ -238,6 +249,53 @@ $t->abort('POST', '/closed/a', body => 'body', after => 0.03,
 ok($t->wait_for(sub {
     (ask('/closed/a', $k)->header('Idempotency-Status') // '') eq 'executed';
 }, 1), 'the claim of a client that left was released');
+
+# the same where another location still has words after the client has gone,
+# which begin when the claim is granted
+
+for my $where ('after', 'later') {
+    fault('op=claim', 'fault=delay', 'ms=120', 'n=1');
+    $k = fresh();
+    $n = $t->ledger('erp');
+    $t->abort('POST', "/$where/a", body => 'body', after => 0.03,
+              headers => [ 'Content-Type' => 'text/plain',
+                           'Idempotency-Key' => $k ]);
+
+    ok($t->wait_for(sub {
+        (ask("/$where/a", $k)->header('Idempotency-Status') // '')
+            eq 'executed';
+    }, 1), "$where: the claim of a client that left was released");
+}
+
+# a resolver that left before or after it was told to begin
+
+for my $op (qw(resolve_begin resolve_end)) {
+    my $rule = $op eq 'resolve_begin' ? 'resend' : 'free';
+
+    $k = fresh();
+    status_is(ask("/$rule/never", $k), 504, 'outcome-unknown',
+              "$rule: nobody knows");
+    fault("op=$op", 'fault=delay', 'ms=120', 'n=1');
+    $t->abort('POST', "/$rule/never", body => 'body', after => 0.06,
+              headers => [ 'Content-Type' => 'text/plain',
+                           'Idempotency-Key' => $k ]);
+
+    ok($t->wait_for(sub {
+        (ask("/$rule/never", $k)->header('Idempotency-Status') // '')
+            eq 'outcome-unknown';
+    }, 1), "$op: a resolver that left keeps nobody waiting");
+}
+
+
+# sent again while the first note is still under way
+
+fault('op=extend', 'fault=delay', 'ms=140');
+$k = fresh();
+$n = $t->ledger('erp');
+status_is(ask('/stale/slow', $k), 201, 'executed', 'two notes');
+is($t->ledger('erp'), $n + 2, 'sent again');
+status_is(ask('/stale/slow', $k), 201, 'replayed', 'two notes');
+fault('fault=clear');
 
 
 # gone when it should settle

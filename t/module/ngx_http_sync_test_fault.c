@@ -322,6 +322,11 @@ ngx_http_sync_test_event(ngx_event_t *ev)
         return;
     }
 
+    if (op->cell != cell) {
+        ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
+                      "an operation was used again while it waited");
+    }
+
     op->cell = NULL;
     cell->op = NULL;
 
