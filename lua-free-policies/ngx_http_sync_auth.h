@@ -279,8 +279,8 @@ ngx_int_t ngx_http_sync_api_key_find(ngx_http_sync_tenant_t *t,
 
 typedef struct {
     ngx_http_core_srv_conf_t    *cscf;
-    ngx_str_t                    path;
-    ngx_str_t                    resource;   /* the path of what it is of */
+    ngx_str_t                    resource;   /* the path of what it is of, as
+                                                it comes here */
 } ngx_http_sync_metadata_t;
 
 /* Where the metadata of what was asked for stands; empty: nowhere. */

@@ -13,6 +13,8 @@
 #define NGX_HTTP_SYNC_METADATA  (64 * 1024)      /* bytes at most */
 
 
+static ngx_int_t ngx_http_sync_metadata_resource(ngx_http_request_t *r,
+    ngx_str_t *path, ngx_str_t *url);
 static ngx_int_t ngx_http_sync_metadata_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_sync_metadata_text(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_str_t *resource, ngx_str_t *text);
@@ -28,13 +30,18 @@ static ngx_str_t  ngx_http_sync_metadata_path =
     ngx_string("/.well-known/oauth-protected-resource");
 
 
-/* RFC 9728, 5.1: where the metadata of what was asked for stands, or empty. */
+/*
+ * RFC 9728, 5.1: where the metadata of what was asked for stands, or empty.
+ * By section 3.1 the well-known path stands between the host of the resource
+ * and its path, of which a proxy in front may have taken away a part.
+ */
 
 ngx_int_t
 ngx_http_sync_metadata_url(ngx_http_request_t *r, ngx_str_t *url)
 {
+    u_char                          *p, *path, *last;
     ngx_int_t                        rc;
-    ngx_str_t                       *of;
+    ngx_str_t                       *of, resource;
     ngx_uint_t                       i;
     ngx_http_sync_metadata_t        *m, *best;
     ngx_http_core_srv_conf_t        *cscf;
@@ -69,9 +76,62 @@ ngx_http_sync_metadata_url(ngx_http_request_t *r, ngx_str_t *url)
         return NGX_OK;
     }
 
-    rc = ngx_http_sync_public_url(r, &best->path, url);
+    rc = ngx_http_sync_metadata_resource(r, &best->resource, &resource);
 
-    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    if (rc != NGX_OK) {
+        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    }
+
+    last = resource.data + resource.len;
+
+    /* of a variable: no URL has them, and they would end a quoted string */
+
+    if (ngx_strlchr(resource.data, last, '"') != NULL
+        || ngx_strlchr(resource.data, last, '\\') != NULL)
+    {
+        return NGX_OK;
+    }
+
+    path = ngx_strlchr(resource.data, last, ':') + sizeof("://") - 1;
+    path = ngx_strlchr(path, last, '/');
+
+    if (path == NULL) {
+        path = last;
+    }
+
+    p = ngx_pnalloc(r->pool, resource.len + ngx_http_sync_metadata_path.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    url->data = p;
+
+    p = ngx_cpymem(p, resource.data, path - resource.data);
+    p = ngx_cpymem(p, ngx_http_sync_metadata_path.data,
+                   ngx_http_sync_metadata_path.len);
+    p = ngx_cpymem(p, path, last - path);
+
+    url->len = p - url->data;
+
+    return NGX_OK;
+}
+
+
+/* The URL of a resource as clients know it; a host alone has no slash. */
+
+static ngx_int_t
+ngx_http_sync_metadata_resource(ngx_http_request_t *r, ngx_str_t *path,
+    ngx_str_t *url)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_sync_public_url(r, path, url);
+
+    if (rc == NGX_OK && path->len == 0 && url->data[url->len - 1] == '/') {
+        url->len--;
+    }
+
+    return rc;
 }
 
 
@@ -116,7 +176,7 @@ ngx_http_sync_metadata_handler(ngx_http_request_t *r)
     path.data = clcf->name.data + ngx_http_sync_metadata_path.len;
     path.len = clcf->name.len - ngx_http_sync_metadata_path.len;
 
-    rc = ngx_http_sync_public_url(r, &path, &resource);
+    rc = ngx_http_sync_metadata_resource(r, &path, &resource);
 
     if (rc == NGX_DECLINED) {
         return NGX_HTTP_NOT_FOUND;
@@ -124,10 +184,6 @@ ngx_http_sync_metadata_handler(ngx_http_request_t *r)
 
     if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (path.len == 0 && resource.data[resource.len - 1] == '/') {
-        resource.len--;
     }
 
     if (ngx_http_sync_metadata_text(r, ctx, &resource, &text) != NGX_OK) {
@@ -335,6 +391,13 @@ ngx_http_sync_metadata(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                "with the path of the resource behind it";
     }
 
+    /* the resource "https://host/" is "https://host", RFC 9728, 3.1 */
+
+    if (name->len == ngx_http_sync_metadata_path.len + 1) {
+        return "needs a location without the slash at its end: the path of a "
+               "host is none";
+    }
+
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
@@ -370,7 +433,6 @@ ngx_http_sync_metadata(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     m->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-    m->path = *name;
     m->resource.data = name->data + ngx_http_sync_metadata_path.len;
     m->resource.len = name->len - ngx_http_sync_metadata_path.len;
 

@@ -69,6 +69,31 @@ $t->http(<<'CONF');
 
         location / { proxy_pass http://up; }
     }
+
+    # behind a proxy that takes a path away
+
+    map $http_x_forwarded_prefix $prefix {
+        default /edge;
+        ~.      $http_x_forwarded_prefix;
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_2%%;
+        sync_public_url https://API.example:443$prefix;
+        sync_auth token dpop=on;
+
+        location / { proxy_pass http://up; }
+
+        location = /.well-known/oauth-protected-resource {
+            sync_metadata;
+        }
+        location = /.well-known/oauth-protected-resource/v1/orders {
+            sync_metadata;
+        }
+        location = /.well-known/oauth-protected-resource/edge/v1/orders {
+            rewrite ^ /.well-known/oauth-protected-resource/v1/orders last;
+        }
+    }
 CONF
 
 $t->start;
@@ -136,6 +161,42 @@ like(ask('/v1/ordersx')->header('www-authenticate'),
 is($t->request('GET', '/x', port => 1)->header('www-authenticate'),
    'Bearer realm="sync"', 'another server has none');
 
+# where the public URL has a path: the well-known path stands before it, and
+# what that URL was made of is what the metadata say (RFC 9728, 3.1 and 3.3)
+
+for ([ '/x', '', undef, '/edge' ],
+     [ '/v1/orders/7', '/v1/orders', undef, '/edge/v1/orders' ],
+     [ '/v1/orders', '/v1/orders', '/a/b/', '/a/b/v1/orders' ],
+     [ '/x', '', '/a/', '/a' ],
+     [ '/x', '', '/', '' ],
+     [ '/v1/orders', '/v1/orders', '/%7ea', '/~a/v1/orders' ])
+{
+    my ($uri, $path, $prefix, $public) = @$_;
+    my @prefix = defined $prefix ? ('X-Forwarded-Prefix' => $prefix) : ();
+    my $name = "$uri at " . ($public || 'a host');
+    my $url = "https://api.example$well$public";
+
+    is($t->request('GET', $uri, port => 2, headers => \@prefix)
+         ->header('www-authenticate'),
+       qq{Bearer realm="sync", resource_metadata="$url", }
+       . qq{DPoP realm="sync", resource_metadata="$url", algs="@algs"},
+       "$name: where the metadata are");
+    is($t->request('GET', "$well$path", port => 2, headers => \@prefix)
+         ->json->{resource}, "https://api.example$public",
+       "$name: and of what");
+}
+
+is($t->request('GET', "$well/edge/v1/orders", port => 2)->json->{resource},
+   'https://api.example/edge/v1/orders', 'a proxy that leaves the path there');
+
+for ('/a"b', '/a\\b') {
+    is($t->request('GET', '/x', port => 2,
+                   headers => [ 'X-Forwarded-Prefix' => $_ ])
+         ->header('www-authenticate'),
+       qq{Bearer realm="sync", DPoP realm="sync", algs="@algs"},
+       "$_ does not get out of its quotes");
+}
+
 # 400, 401 and 403, a row each
 
 my $good = $issuer{acme}->token;
@@ -200,6 +261,8 @@ my $server = 'server { listen 127.0.0.1:%%PORT_3%%;';
 
 $t->refused("$server $$_[0] }", $$_[1], $$_[0])
     for [ "location $well { sync_metadata; }", qr/needs an exact location/ ],
+        [ "location = $well/ { sync_metadata; }",
+          qr/needs a location without the slash at its end/ ],
         [ 'location = /x { sync_metadata; }', qr/needs a location "= / ],
         [ "location = ${well}x { sync_metadata; }", qr/needs a location "= / ],
         [ "location = $well { sync_metadata scopes; }",
