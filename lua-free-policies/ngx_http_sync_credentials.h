@@ -34,6 +34,8 @@ typedef struct {
     unsigned                       replaced:1;
     unsigned                       late:1;   /* the deadline is over */
     unsigned                       renewing:1;
+    unsigned                       led:1;    /* to a token, which was not there
+                                                when it was looked for */
 } ngx_http_sync_credentials_slot_t;
 
 

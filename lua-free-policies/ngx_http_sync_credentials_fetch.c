@@ -478,15 +478,24 @@ ngx_http_sync_token_landed(ngx_sync_fetch_t *f,
         return NGX_HTTP_SYNC_TOKEN_GONE;
     }
 
+    /* what does not fit or comes too late has ended the flight all the same */
+
+    if (ngx_http_sync_flight_land(&tf->flight, &value,
+                                  (ngx_msec_t) (life - margin),
+                                  (ngx_msec_t) (life - margin / 2))
+        == NGX_ERROR)
+    {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "credentials: no room for the token of connector \"%V\" "
+                      "of tenant \"%V\", %uz bytes; a larger \"sync_zone "
+                      "keys:SIZE\" has it", &tf->connector, &tf->tenant,
+                      value.len);
+        return 0;
+    }
+
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
                   "credentials: a token for connector \"%V\" of tenant \"%V\", "
                   "for %L s", &tf->connector, &tf->tenant, life / 1000);
-
-    /* what does not fit or comes too late has ended the flight all the same */
-
-    (void) ngx_http_sync_flight_land(&tf->flight, &value,
-                                     (ngx_msec_t) (life - margin),
-                                     (ngx_msec_t) (life - margin / 2));
 
     return 0;
 }

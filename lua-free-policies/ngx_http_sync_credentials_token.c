@@ -107,6 +107,17 @@ ngx_http_sync_credentials_token(ngx_http_request_t *r,
 
     case NGX_HTTP_SYNC_FLIGHT_LEAD:
 
+        if (slot->led) {
+
+            /* what it had asked for has given way already: once is enough */
+
+            ngx_http_sync_flight_crash(&slot->flight, NGX_HTTP_SYNC_TOKEN_LOST);
+            rc = ngx_http_sync_token_refuse(ctx, NGX_HTTP_SYNC_TOKEN_LOST);
+            break;
+        }
+
+        slot->led = 1;
+
         rc = ngx_http_sync_token_fetch(ctx, cmcf->fetch, &token,
                                        &slot->flight, 1);
 
@@ -295,6 +306,7 @@ ngx_http_sync_token_serve(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     slot->version = slot->flight.version;
     slot->renewing = 0;
+    slot->led = 0;
 
     rc = ngx_http_sync_credentials_set(r, ctx, "Bearer", bearer);
 

@@ -375,6 +375,7 @@ ngx_http_sync_flight_land(ngx_http_sync_flight_t *f, ngx_str_t *value,
 
     ngx_http_sync_flight_wipe(old);
     ngx_sync_blocks_free(b, old);
+    ngx_sync_blocks_touch(b, block);
 
     f->version = version;
     rc = NGX_OK;
@@ -602,8 +603,9 @@ ngx_http_sync_flight_room(uint32_t n, int64_t now, ngx_sync_block_t *spare)
 
 /*
  * Of those that nobody has used for longest: one without a value, else the
- * very last.  A budget that is not full is as good as a value: forgetting it
- * would grant what it has refused.
+ * very last.  A budget that is not full goes when there is no value any more:
+ * forgetting it would grant what it has refused, just when values that had to
+ * give way are fetched again.  It is moved to where the next one does not pass.
  */
 
 static ngx_sync_block_t *
@@ -611,7 +613,7 @@ ngx_http_sync_flight_victim(int64_t now, ngx_sync_block_t *spare)
 {
     uint32_t                        left;
     ngx_uint_t                      i;
-    ngx_sync_block_t               *block, *last;
+    ngx_sync_block_t               *block, *last, *spent;
     ngx_sync_blocks_t              *b;
     ngx_http_sync_flight_head_t    *h;
     ngx_http_sync_flight_budget_t  *budget;
@@ -619,6 +621,7 @@ ngx_http_sync_flight_victim(int64_t now, ngx_sync_block_t *spare)
     b = ngx_http_sync_flight_zone;
     block = ngx_sync_blocks_oldest(b);
     last = NULL;
+    spent = NULL;
 
     for (i = 0; block != NULL; i++) {
 
@@ -638,7 +641,11 @@ ngx_http_sync_flight_victim(int64_t now, ngx_sync_block_t *spare)
                 return block;
             }
 
-            last = last != NULL ? last : block;
+            spent = spent != NULL ? spent : block;
+
+            if (i < NGX_HTTP_SYNC_FLIGHT_PROBES) {
+                ngx_sync_blocks_touch(b, block);
+            }
 
         } else {
             h = ngx_http_sync_flight_head(block);
@@ -656,7 +663,7 @@ ngx_http_sync_flight_victim(int64_t now, ngx_sync_block_t *spare)
         block = left == NGX_SYNC_NO_BLOCK ? NULL : ngx_sync_block(b, left);
     }
 
-    return last;
+    return last != NULL ? last : spent;
 }
 
 
