@@ -5,9 +5,11 @@
  */
 
 
-#include <hiredis/hiredis.h>
-
 #include "ngx_sync_redis.h"
+
+/* after NGINX, which says first what of the system's headers it wants */
+
+#include <hiredis/hiredis.h>
 
 
 #define NGX_SYNC_REDIS_POOL       4096

@@ -20,8 +20,8 @@
  */
 
 
-#include "sync_crypto.h"
 #include "ngx_sync_redis_store.h"
+#include "sync_crypto.h"
 
 
 #define NGX_SYNC_REDIS_LOOK_TIME  1000   /* ms */
