@@ -250,5 +250,11 @@ subtest 'a Redis that evicts' => sub {
     gateway('sync_store ' . $r->url . ' eviction=refuse;');
     is(claim('quiet'), 'OK', 'one that evicts nothing serves');
     unlike($t->log_text, qr/maxmemory-policy/, 'and nothing is said');
+
+    my ($brand, $version) = ('Valkey', $r->info('valkey_version'));
+    ($brand, $version) = ('Redis', $r->info('redis_version')) if !$version;
+
+    noticed(qr/ is $brand \Q$version\E; it keeps no append-only file/,
+            'but what it is, and what it does not keep');
     $t->done;
 };

@@ -58,11 +58,11 @@ sub namespace {
 }
 
 
-# A Redis 6.2 tells of a script on a replica in the middle of its words.  The
-# port of what stands before $r and says it so.
+# The port of what stands before $r, whose answers $says changes to what another
+# version would say, and its pid.
 
 sub elder {
-    my ($r) = @_;
+    my ($r, $says) = @_;
 
     my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8)
         or die "elder: $!";
@@ -92,8 +92,7 @@ sub elder {
                 close $_ for $fh, $to;
 
             } else {
-                $bytes =~ s/^-(READONLY[^\r]*)/-ERR Error running script (call to f_0): \@user_script:7: \@user_script: 7: -$1/mg
-                    if $answer;
+                $bytes = $says->($bytes) if $answer;
                 syswrite $to, $bytes;
             }
         }
@@ -103,7 +102,12 @@ sub elder {
 
 subtest 'a master becomes a replica under way' => sub {
     my $r = Test::Sync::Redis->start;
-    my ($port, $pid) = elder($r);
+
+    # 6.2 tells of a script on a replica in the middle of its words
+
+    my ($port, $pid) = elder($r, sub {
+        return $_[0] =~ s/^-(READONLY[^\r]*)/-ERR Error running script (call to f_0): \@user_script:7: \@user_script: 7: -$1/mgr;
+    });
 
     gateway("sync_store redis://127.0.0.1:$port timeout=500ms breaker=off;");
     ok($t->wait_for(sub { claim('first') eq 'OK' }, 5), 'it serves');
@@ -115,6 +119,22 @@ subtest 'a master becomes a replica under way' => sub {
 
     $r->cmd('REPLICAOF', 'NO', 'ONE');
     ok($t->wait_for(sub { claim('b') eq 'OK' }, 5), 'it serves again');
+
+    $t->done;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+};
+
+
+subtest 'one that is too old' => sub {
+    my ($port, $pid) = elder(Test::Sync::Redis->start, sub {
+        return $_[0] =~ s/^(redis_version:)\d\.\d/${1}6.0/mr;
+    });
+
+    gateway("sync_store redis://127.0.0.1:$port timeout=300ms;");
+    is(claim('a'), 'DOWN', 'is not used');
+    $t->log_like(qr/127\.0\.0\.1:$port is older than Redis 6\.2/,
+                 'which is told');
 
     $t->done;
     kill 'KILL', $pid;

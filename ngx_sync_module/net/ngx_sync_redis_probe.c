@@ -128,13 +128,23 @@ static void
 ngx_sync_redis_probe_policy(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_target_t *target, ngx_str_t *info)
 {
-    ngx_str_t   policy, run_id, aof, version;
-    ngx_uint_t  known;
+    ngx_str_t    policy, run_id, aof, version;
+    ngx_uint_t   known;
+    const char  *brand;
 
     ngx_sync_redis_probe_field(info, "maxmemory_policy", &policy);
     ngx_sync_redis_probe_field(info, "run_id", &run_id);
     ngx_sync_redis_probe_field(info, "aof_enabled", &aof);
-    ngx_sync_redis_probe_field(info, "redis_version", &version);
+
+    /* Valkey names as redis_version the Redis that it can stand in for */
+
+    brand = "Valkey";
+    ngx_sync_redis_probe_field(info, "valkey_version", &version);
+
+    if (version.len == 0) {
+        brand = "Redis";
+        ngx_sync_redis_probe_field(info, "redis_version", &version);
+    }
 
     known = run_id.len == NGX_SYNC_REDIS_RUN_ID
             && ngx_memcmp(target->run_id, run_id.data, run_id.len) == 0;
@@ -171,8 +181,9 @@ ngx_sync_redis_probe_policy(ngx_sync_redis_conn_t *conn,
 
     if (!known) {
         ngx_log_error(NGX_LOG_NOTICE, conn->log, 0,
-                      "sync store \"%V\": %V is Redis %V%s",
-                      &conn->redis->label, &conn->server->name, &version,
+                      "sync store \"%V\": %V is %s %V%s",
+                      &conn->redis->label, &conn->server->name, brand,
+                      &version,
                       ngx_sync_redis_says(&aof, "1") ? ""
                       : "; it keeps no append-only file: what was executed "
                         "since its last snapshot is forgotten with it");
