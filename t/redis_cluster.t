@@ -37,12 +37,16 @@ sub slots {
 }
 
 
+# by its id: which port a node tells of depends on who asks, and we do over a
+# socket that has no TLS
+
 sub owner {
     my ($slot, @nodes) = @_;
 
     for my $range (@{ $nodes[0]->cmd('CLUSTER', 'SLOTS') }) {
         next if $slot < $range->[0] || $slot > $range->[1];
-        return (grep { $_->port == $range->[2][1] } @nodes)[0];
+        return (grep { $_->cmd('CLUSTER', 'MYID') eq $range->[2][2] }
+                @nodes)[0];
     }
 }
 

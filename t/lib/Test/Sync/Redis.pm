@@ -29,7 +29,6 @@ C<start(OPTIONS)> starts one and returns when it answers:
     replica_of => SERVER
     config => [ NAME, VALUE, ... ]      more lines of redis.conf
     port => PORT  bind => ADDRESS       127.0.0.1 and a free port
-    kind => 'valkey'        the other server; available('valkey') tells
     clock => FILE           its wall clock is off by the seconds in FILE
     prefix => [ WORDS ]     of the command that starts it (nsenter)
 
@@ -65,6 +64,11 @@ a hash, of which C<result> is the first to look at.
 
 Everything is killed when the test ends, however it ends.
 
+=head1 ENVIRONMENT
+
+SYNC_REDIS is the server that is started instead of C<redis-server>: another
+version, or C<valkey-server>.
+
 =cut
 
 use strict;
@@ -79,21 +83,15 @@ use Socket qw(SOL_SOCKET SO_REUSEADDR);
 use Time::HiRes qw(time sleep);
 
 my $ADMIN = 'test-admin';
-my %BINARY = (redis => 'redis-server', valkey => 'valkey-server');
 
 my (@live, $certificates, $clock_lib);
 my $owner = $$;
 
 
 sub available {
-    my ($class, $kind) = @_;
+    my $name = $ENV{SYNC_REDIS} || 'redis-server';
 
-    return which($BINARY{ $kind || 'redis' });
-}
-
-
-sub which {
-    my ($name) = @_;
+    return -x $name ? $name : undef if $name =~ m{/};
 
     return (grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH} // ''),
             '/usr/bin', '/usr/local/bin')[0];
@@ -105,7 +103,7 @@ sub which {
 sub start {
     my ($class, %opt) = @_;
 
-    my $self = bless { bind => '127.0.0.1', kind => 'redis', %opt }, $class;
+    my $self = bless { bind => '127.0.0.1', %opt }, $class;
 
     # in memory: a test is about what the gateway does, and a disk that takes
     # 300 ms for an fsync() is a store that is down
@@ -227,8 +225,7 @@ sub launch {
 
     unlink $self->{admin};
 
-    my $binary = $self->available($self->{kind})
-        or die "no $BINARY{ $self->{kind} }";
+    my $binary = $self->available or die 'no redis-server';
     my @args = ($conf, $self->{sentinel} ? '--sentinel' : ());
 
     $self->{pid} = spawn("$self->{dir}/stderr.log", $self->{clock},
@@ -247,7 +244,7 @@ sub launch {
         sleep 0.01;
     }
 
-    die "$self->{kind} did not start:\n" . slurp("$self->{dir}/stderr.log")
+    die "redis-server did not start:\n" . slurp("$self->{dir}/stderr.log")
         . $self->log;
 }
 
@@ -316,8 +313,7 @@ sub sentinels {
     my @all = map {
         $class->start(sentinel => { name => $name, master => $master,
                                     quorum => 2, down => 500, %opt },
-                      tls => $opt{tls}, password => $opt{password},
-                      kind => $opt{kind} || 'redis');
+                      tls => $opt{tls}, password => $opt{password});
     } 1 .. $n;
 
     for my $s (@all) {
