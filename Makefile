@@ -173,7 +173,7 @@ unit: deps
 	@$(PROVE) $(unit_bins)
 
 test: build
-	@tools/build/deps clang libclang-rt-dev
+	@tools/build/deps clang libclang-rt-dev libfaketime
 	@$(MAKE) --no-print-directory -j$(JOBS) units fuzzers
 	@$(PROVE) $(unit_bins) $(sort $(wildcard t/*.t))
 
@@ -201,8 +201,8 @@ test-asan: build
 	    $(sort $(filter-out t/fuzz.t,$(wildcard t/*.t)))
 
 test-distros: build
-	@tools/build/deps debootstrap
-	@tools/build/distros $(out)/distros trixie sid
+	@tools/build/deps debootstrap libfaketime
+	@tools/build/distros $(out)/distros trixie=valkey-server sid=redis-server
 
 bench: build
 	@tools/build/deps wrk
