@@ -61,8 +61,6 @@ void ngx_http_sync_init_answer(ngx_conf_t *cf);
 char *ngx_http_sync_wrap_peers(ngx_conf_t *cf);
 ngx_int_t ngx_http_sync_peers_init(ngx_conf_t *cf,
     ngx_http_sync_main_conf_t *smcf);
-/* What connectors by URL may be, where there is a group for them. */
-sync_egress_t *ngx_http_sync_peers_egress(ngx_http_sync_main_conf_t *smcf);
 extern const ngx_http_sync_step_t  ngx_http_sync_correlation_step;
 ngx_int_t ngx_http_sync_add_variables(ngx_conf_t *cf);
 

@@ -207,18 +207,6 @@ ngx_http_sync_peers_init(ngx_conf_t *cf, ngx_http_sync_main_conf_t *smcf)
 }
 
 
-sync_egress_t *
-ngx_http_sync_peers_egress(ngx_http_sync_main_conf_t *smcf)
-{
-    ngx_http_sync_peers_conf_t  *pcf;
-
-    pcf = ngx_http_conf_upstream_srv_conf(smcf->peers,
-                                          ngx_http_sync_peers_module);
-
-    return pcf->fetch->egress;
-}
-
-
 ngx_uint_t
 ngx_http_sync_peers_verified(ngx_http_request_t *r)
 {

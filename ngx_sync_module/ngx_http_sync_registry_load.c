@@ -28,6 +28,8 @@ static ngx_http_sync_tenant_t *ngx_http_sync_tenant_create(
 static sync_rc_t ngx_http_sync_load_upstream(void *data, sync_str_t name);
 static sync_rc_t ngx_http_sync_load_url(void *data, const sync_url_t *url,
     sync_error_t *err);
+static sync_rc_t ngx_http_sync_load_egress(void *data, const sync_url_t *url,
+    sync_error_t *err);
 static sync_rc_t ngx_http_sync_load_library(void *data, sync_str_t path);
 static sync_rc_t ngx_http_sync_load_template(void *data, sync_arena_t *arena,
     sync_str_t path, sync_str_t *text);
@@ -41,8 +43,8 @@ static ngx_int_t ngx_http_sync_load_map(ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t *t, sync_str_t path, char **error);
 static ngx_int_t ngx_http_sync_load_keys(ngx_http_sync_load_t *load,
     ngx_http_sync_tenant_t *t, sync_arena_t *arena, char **error);
-static sync_rc_t ngx_http_sync_load_egress(ngx_http_sync_load_t *load,
-    sync_str_t text);
+static sync_rc_t ngx_http_sync_load_within(ngx_http_sync_load_t *load,
+    sync_str_t text, sync_error_t *err);
 static uint64_t ngx_http_sync_load_generation(ngx_str_t *text,
     ngx_http_sync_deps_t *deps);
 
@@ -312,6 +314,7 @@ ngx_http_sync_slot_compile(ngx_http_sync_registry_t *reg,
     ngx_memzero(&options, sizeof(sync_doc_options_t));
     options.upstream = ngx_http_sync_load_upstream;
     options.url = ngx_http_sync_load_url;
+    options.egress = ngx_http_sync_load_egress;
     options.library = ngx_http_sync_load_library;
     options.load = ngx_http_sync_load_template;
     options.kept = ngx_http_sync_load_kept;
@@ -444,7 +447,6 @@ ngx_http_sync_load_url(void *data, const sync_url_t *url, sync_error_t *err)
 {
     ngx_http_sync_load_t  *load = data;
 
-    sync_egress_t              *egress;
     ngx_http_sync_main_conf_t  *smcf;
 
     smcf = ngx_http_cycle_get_module_main_conf(load->reg->cycle,
@@ -456,7 +458,20 @@ ngx_http_sync_load_url(void *data, const sync_url_t *url, sync_error_t *err)
                            "\"upstream sync_connectors { sync_peers; }\"");
     }
 
-    egress = ngx_http_sync_peers_egress(smcf);
+    return ngx_http_sync_load_egress(data, url, err);
+}
+
+
+/* May documents lead there? */
+
+static sync_rc_t
+ngx_http_sync_load_egress(void *data, const sync_url_t *url, sync_error_t *err)
+{
+    ngx_http_sync_load_t  *load = data;
+
+    sync_egress_t  *egress;
+
+    egress = load->reg->fetch->egress;
 
     if (sync_egress_name(egress, url) != SYNC_OK
         || (url->literal
@@ -693,11 +708,11 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
         }
 
         if (issuer.introspect_url.len
-            && ngx_http_sync_load_egress(load, issuer.introspect_url)
+            && ngx_http_sync_load_within(load, issuer.introspect_url, &err)
                != SYNC_OK)
         {
             *error = ngx_http_sync_text("at \"/issuers/%u/introspect/url\": "
-                                        "it is not within sync_egress", i);
+                                        "%s", i, err.text);
             return NGX_DECLINED;
         }
 
@@ -731,12 +746,12 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
         if (issuer.kind != SYNC_JWKS_LIBRARY) {
             url = issuer.kind == SYNC_JWKS_URL ? issuer.jwks : issuer.issuer;
 
-            if (ngx_http_sync_load_egress(load, url) == SYNC_OK) {
+            if (ngx_http_sync_load_within(load, url, &err) == SYNC_OK) {
                 continue;
             }
 
-            *error = ngx_http_sync_text("at \"/issuers/%u/jwks\": the keys "
-                                        "are not within sync_egress", i);
+            *error = ngx_http_sync_text("at \"/issuers/%u/jwks\": %s", i,
+                                        err.text);
             return NGX_DECLINED;
         }
 
@@ -763,19 +778,19 @@ ngx_http_sync_load_keys(ngx_http_sync_load_t *load, ngx_http_sync_tenant_t *t,
 }
 
 
-/* May documents lead there? */
+/* The same of a URL that was looked at before. */
 
 static sync_rc_t
-ngx_http_sync_load_egress(ngx_http_sync_load_t *load, sync_str_t text)
+ngx_http_sync_load_within(ngx_http_sync_load_t *load, sync_str_t text,
+    sync_error_t *err)
 {
-    sync_url_t    url;
-    sync_error_t  err;
+    sync_url_t  url;
 
-    if (sync_url_parse(&url, text, &err) != SYNC_OK) {
+    if (sync_url_parse(&url, text, err) != SYNC_OK) {
         return SYNC_NO;
     }
 
-    return sync_egress_name(load->reg->fetch->egress, &url);
+    return ngx_http_sync_load_egress(load, &url, err);
 }
 
 

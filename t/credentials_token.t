@@ -19,7 +19,8 @@ use Time::HiRes qw(sleep time);
 my $t = Test::Sync->new(workers => 2);
 my $ca = Test::Sync::Https->ca;
 my $dns = Test::Sync::Dns->start('as.test' => ['127.0.0.1'],
-                                 'other.test' => ['127.0.0.1']);
+                                 'other.test' => ['127.0.0.1'],
+                                 'inner.test' => ['10.0.0.1']);
 
 # keys of the test's own
 
@@ -184,8 +185,8 @@ kind($_ => client_credentials => %client)
     for qw(many short zero gone over reload leaves wrong stall late broken html
            big moved mac empty pause always twice);
 kind(unsaid => client_credentials => %client, lifetime => '2s');
-kind(outside => client_credentials => %client,
-     token_url => "https://other.test:$as/outside/token");
+kind(inner => client_credentials => %client,
+     token_url => "https://inner.test:$as/inner/token");
 kind(badkey => private_key_jwt => client_id => 'secret:id',
      key => 'secret:secret');
 
@@ -195,7 +196,7 @@ $t->write('debug.key', 'a key of those who debug it all, long');
 $t->http(<<"CONF");
     resolver 127.0.0.1:@{[ $dns->port ]} ipv6=off;
     sync_trusted_certificate $ca;
-    sync_egress as.test:$as 127.0.0.1;
+    sync_egress as.test:$as inner.test:$as 127.0.0.1;
 
     sync_secret  file:%%TESTDIR%%/master.key;
     sync_tenants %%TESTDIR%%/tenants interval=20ms;
@@ -384,7 +385,7 @@ my %row = (
     'gives a token that is no Bearer' => [ mac => qr/"token_type" is not/ ],
     'gives a token that no header may have' =>
         [ empty => qr/"access_token" is missing/ ],
-    'is not listed by sync_egress' => [ outside => qr/refused/ ],
+    'has an address that nobody may call' => [ inner => qr/refused/ ],
     'does not answer' => [ stall => qr/timeout/ ],
     'answers 500, and a token is due' => [ over => qr/answered 500/ ],
 );
@@ -438,7 +439,35 @@ while (<$table>) {
 
 close $table;
 is(join(', ', sort keys %row), '', 'each of them stands in the document');
-is(asked('outside'), 0, 'who is not listed is never asked');
+
+# one that sync_egress does not list: its document is refused, with the place
+
+for my $case ([ name => "https://other.test:$as/x/token" ],
+              [ port => 'https://as.test/x/token' ],
+              [ ip => "https://10.0.0.1:$as/x/token" ])
+{
+    my ($name, $url) = @$case;
+
+    kind("outside$name" => $_ => %{ {
+        client_credentials => { %client },
+        private_key_jwt => { client_id => 'secret:id', key => 'secret:key' },
+        jwt_bearer => { key => 'secret:key', claims => { iss => 'a' } },
+    }->{$_} }, token_url => $url) for $name eq 'ip' ? 'private_key_jwt'
+                                    : $name eq 'port' ? 'jwt_bearer'
+                                    : 'client_credentials';
+
+    $t->log_like(qr{outside$name\.json.*"/connectors/erp/credentials/\w+/token_url"
+                    .*is\ not\ within\ "sync_egress".*lists\ what}x,
+                 "a document with another $name is refused");
+    my $r;
+    ok($t->wait_for(sub { ($r = ask("outside$name"))->{status} == 503 }),
+       'and its tenant has none');
+    is($r->json->{type}, 'urn:sync:problem:tenant-misconfigured',
+       'which is said');
+}
+
+is(scalar(grep { $_->{uri} =~ m{^/x/} } $t->ledger('as')), 0,
+   'who is not listed is never asked');
 
 unavailable(ask('badkey'), 'a key that cannot sign');
 $t->log_like(qr/tenant "badkey".*not a private key for RS256/, 'the log');

@@ -415,7 +415,7 @@ $t->write('tenants/acme.json', { %acme, issuers => [
     { issuer => 'https://x.example',
       introspect => { url => 'https://127.0.0.1:1/', client_id => 'x',
                       client_secret => 'secret:two' } } ] });
-$t->log_like(qr{/issuers/0/introspect/url": it is not within sync_egress},
+$t->log_like(qr{/issuers/0/introspect/url": is not within "sync_egress"},
              'a document that leads elsewhere is refused');
 is(status('second'), 200, 'the one before it goes on');
 

@@ -298,7 +298,7 @@ $t->log_like(qr{rebind.test:$port/bound" cannot be fetched: .*address},
 
 issuer('stray', url => "https://outside.test:$port/stray");
 ok($t->wait_for(sub {
-    $t->log_text =~ m{"/issuers/0/jwks": the keys are not within sync_egress}
+    $t->log_text =~ m{"/issuers/0/jwks": is not within "sync_egress" of nginx.conf}
 }), 'a document whose issuer is not within sync_egress is refused');
 
 

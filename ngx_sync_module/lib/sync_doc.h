@@ -74,6 +74,10 @@ typedef struct {
     sync_rc_t     (*url)(void *data, const sync_url_t *url,
                          sync_error_t *err);
 
+    /* May the gateway ask there for itself?  OK, or NO with err->text. */
+    sync_rc_t     (*egress)(void *data, const sync_url_t *url,
+                            sync_error_t *err);
+
     /*
      * Is there a file at that path below the library?  OK or NO.  Called for
      * every map and key set of a document: the caller learns from it on which

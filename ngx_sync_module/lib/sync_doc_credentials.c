@@ -411,12 +411,19 @@ static sync_rc_t
 sync_doc_set_token_url(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
+    sync_rc_t     rc;
     sync_url_t    url;
     sync_error_t  err;
 
     memset(&err, 0, sizeof(err));
 
-    if (sync_url_parse(&url, sync_value_str(v), &err) != SYNC_OK) {
+    rc = sync_url_parse(&url, sync_value_str(v), &err);
+
+    if (rc == SYNC_OK && c->options->egress != NULL) {
+        rc = c->options->egress(c->options->data, &url, &err);
+    }
+
+    if (rc != SYNC_OK) {
         return sync_doc_refuse(c, "value", "%s", err.text);
     }
 

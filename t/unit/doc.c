@@ -59,7 +59,7 @@ static const file_t  files[] = {
 
 
 static const sync_doc_options_t  options = {
-    has_upstream, may_call, has_file, load_file, NULL, NULL, NULL
+    has_upstream, may_call, may_call, has_file, load_file, NULL, NULL, NULL
 };
 
 

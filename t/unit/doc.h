@@ -131,7 +131,9 @@ may_call(void *data, const sync_url_t *url, sync_error_t *err)
         || sync_str_is(url->host, "S4.example")
         || sync_str_is(url->host, "s4.example")
         || sync_str_is(url->host, "acme.my.salesforce.com")
-        || sync_str_is(url->host, "12345.suitetalk.api.netsuite.com"))
+        || sync_str_is(url->host, "12345.suitetalk.api.netsuite.com")
+        || sync_str_is(url->host, "login.salesforce.com")
+        || sync_str_is(url->host, "as.example"))
     {
         return SYNC_OK;
     }

@@ -553,6 +553,11 @@ static const broken_t  broken[] = {
          "\"token_url\":\"http://as.example/t\",\"client_id\":\"secret:i\","
          "\"client_secret\":\"secret:s\"}}"),
       AT_S4 "/credentials/client_credentials/token_url", "value", "https" },
+    { S4("\"credentials\":{\"basic\":null,\"client_credentials\":{"
+         "\"token_url\":\"https://b.example/t\",\"client_id\":\"secret:i\","
+         "\"client_secret\":\"secret:s\"}}"),
+      AT_S4 "/credentials/client_credentials/token_url", "value",
+      "is not to be called" },
     { S4("\"credentials\":{\"basic\":null,\"client_credentials\":{" TOKEN
          "}}"), AT_S4 "/credentials/client_credentials", "missing-member",
       "\"client_secret\" is missing" },
@@ -747,7 +752,7 @@ static const broken_t  secrets[] = {
 
 
 static const sync_doc_options_t  options = {
-    has_upstream, may_call, has_file, load_template, NULL, NULL, NULL
+    has_upstream, may_call, may_call, has_file, load_template, NULL, NULL, NULL
 };
 
 
