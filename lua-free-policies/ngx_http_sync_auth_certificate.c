@@ -1,7 +1,8 @@
 
 /*
  * Clients that are known by a certificate.  TLS has proven that they have its
- * key; which certificate is whose, the tenant's document says.
+ * key; which certificate is whose, the tenant's document says: by the SHA-256
+ * of it, or by what a verified one calls its holder.
  */
 
 
@@ -10,8 +11,7 @@
 
 
 static ngx_int_t ngx_http_sync_auth_certificate_of(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_str_t print, sync_doc_client_t *client,
-    uint32_t *index);
+    ngx_http_sync_ctx_t *ctx, u_char *print, uint32_t *index);
 static ngx_int_t ngx_http_sync_auth_certificate_refuse(
     ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx);
 
@@ -23,7 +23,6 @@ ngx_http_sync_auth_certificate(ngx_http_request_t *r,
     u_char                      print[SYNC_CERT_PRINT_LEN];
     uint32_t                    index;
     ngx_int_t                   rc;
-    sync_str_t                  s;
     sync_doc_client_t           client;
     ngx_http_sync_principal_t  *pr;
 
@@ -37,11 +36,18 @@ ngx_http_sync_auth_certificate(ngx_http_request_t *r,
         return rc;
     }
 
-    s.len = sizeof(print);
-    s.data = print;
+    if (ctx->tenant.doc == NULL) {
+        return ngx_http_sync_auth_certificate_refuse(r, ctx);
+    }
 
-    if (ngx_http_sync_auth_certificate_of(r, ctx, s, &client, &index)
-        != NGX_OK)
+    rc = ngx_http_sync_auth_certificate_of(r, ctx, print, &index);
+
+    if (rc == NGX_ERROR) {
+        return rc;
+    }
+
+    if (rc != NGX_OK
+        || sync_doc_client_at(ctx->tenant.doc, index, &client) != SYNC_OK)
     {
         return ngx_http_sync_auth_certificate_refuse(r, ctx);
     }
@@ -58,45 +64,60 @@ ngx_http_sync_auth_certificate(ngx_http_request_t *r,
 }
 
 
-/* A certificate of two clients is nobody's: which one, the order would say. */
+/*
+ * The digest says most, and goes before names.  What names two clients is
+ * nobody's: which one, the order would say.
+ */
 
 static ngx_int_t
 ngx_http_sync_auth_certificate_of(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, sync_str_t print, sync_doc_client_t *client,
-    uint32_t *index)
+    ngx_http_sync_ctx_t *ctx, u_char *print, uint32_t *index)
 {
-    uint32_t           i, k, n;
-    sync_doc_client_t  c;
+    uint32_t           client;
+    ngx_int_t          rc;
+    ngx_uint_t         i, n;
+    sync_str_t         name;
+    const sync_str_t  *names;
 
     *index = SYNC_DOC_NONE;
-    n = ctx->tenant.doc != NULL ? sync_doc_clients(ctx->tenant.doc) : 0;
+
+    if (sync_doc_certificates(ctx->tenant.doc) == 0) {
+        return NGX_DECLINED;
+    }
+
+    name = sync_cert_print_name(print, &ctx->arena);
+
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    *index = sync_doc_certificate(ctx->tenant.doc, name);
+
+    if (*index != SYNC_DOC_NONE) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_sync_client_names(r, &names, &n);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     for (i = 0; i < n; i++) {
+        client = sync_doc_certificate(ctx->tenant.doc, names[i]);
 
-        if (sync_doc_client_at(ctx->tenant.doc, i, &c) != SYNC_OK) {
-            break;
+        if (client == SYNC_DOC_NONE || client == *index) {
+            continue;
         }
 
-        for (k = 0; k < c.certificates.n; k++) {
-
-            if (!sync_str_eq(sync_doc_item(ctx->tenant.doc, c.certificates,
-                                           k), print))
-            {
-                continue;
-            }
-
-            if (*index != SYNC_DOC_NONE) {
-                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                              "auth: two clients have the same certificate "
-                              "and neither may use it, tenant \"%V\"",
-                              &ctx->tenant.name);
-                return NGX_DECLINED;
-            }
-
-            *index = i;
-            *client = c;
-            break;
+        if (*index != SYNC_DOC_NONE) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "auth: a certificate names two clients and neither "
+                          "may use it, tenant \"%V\"", &ctx->tenant.name);
+            return NGX_DECLINED;
         }
+
+        *index = client;
     }
 
     return *index != SYNC_DOC_NONE ? NGX_OK : NGX_DECLINED;

@@ -390,6 +390,7 @@ struct ngx_http_sync_ctx_s {
     const char                  *reason;     /* the problem's name */
 
     void                        *collector;  /* the answer's, its own */
+    void                        *certificate;    /* the edge's, likewise */
     void                        *slots[NGX_HTTP_SYNC_STEPS];
     uint32_t                     done;       /* latches, a bit per step */
     uint32_t                     resent;     /* steps for which it was sent

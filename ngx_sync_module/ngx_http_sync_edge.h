@@ -34,13 +34,22 @@ ngx_uint_t ngx_http_sync_public_url_at(ngx_http_conf_ctx_t *ctx);
 ngx_int_t ngx_http_sync_client_certificate(ngx_http_request_t *r,
     u_char print[SYNC_CERT_PRINT_LEN]);
 
+/*
+ * What else names that certificate, by sync_cert.h, where its chain was
+ * verified: by this connection's TLS, or by the proxy as far as the
+ * configuration trusts it there.  *n is 0 where it was not.  As above; they
+ * live as long as the request.
+ */
+ngx_int_t ngx_http_sync_client_names(ngx_http_request_t *r,
+    const sync_str_t **names, ngx_uint_t *n);
+
 /* Whether one can be shown in the location of a check, at load. */
 ngx_uint_t ngx_http_sync_client_certificate_at(ngx_http_conf_ctx_t *ctx);
 
 /* Whether one is looked at here. */
 ngx_uint_t ngx_http_sync_client_certificate_taken(ngx_http_request_t *r);
 
-/* Removes the header of proxies where it does not come from one of them. */
+/* Removes the headers of proxies where they do not come from one of them. */
 ngx_int_t ngx_http_sync_edge_strip(ngx_http_request_t *r);
 
 

@@ -17,15 +17,39 @@ typedef struct {
     ngx_http_complex_value_t  *url;          /* NULL: none */
     ngx_uint_t                 certificate;  /* sync_client_certificate */
     ngx_uint_t                 tls;          /* of the connection */
+    ngx_uint_t                 verified;     /* by the proxies, all of them */
     ngx_str_t                  header;       /* of a proxy, lower case */
+    ngx_str_t                  verdict;      /* another: was it verified? */
     ngx_array_t                from;         /* of ngx_cidr_t: the proxies */
 } ngx_http_sync_edge_loc_conf_t;
 
 
+/* The certificate of a request, by the configuration of one location. */
+
+typedef struct {
+    ngx_http_sync_edge_loc_conf_t  *conf;
+    ngx_int_t                       rc;
+    ngx_uint_t                      proxy;   /* has shown it */
+    sync_str_t                      der;
+    u_char                          print[SYNC_CERT_PRINT_LEN];
+    ngx_int_t                       named;   /* NGX_CONF_UNSET: not yet */
+    sync_str_t                     *names;
+    size_t                          n;
+} ngx_http_sync_edge_shown_t;
+
+
+static ngx_http_sync_edge_shown_t *ngx_http_sync_edge_shown(
+    ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx);
+static ngx_int_t ngx_http_sync_edge_read(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_edge_shown_t *shown);
+static ngx_int_t ngx_http_sync_edge_names(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_edge_shown_t *shown);
+static ngx_int_t ngx_http_sync_edge_verified(ngx_http_request_t *r,
+    ngx_http_sync_edge_shown_t *shown);
 static ngx_int_t ngx_http_sync_edge_proxy(ngx_http_request_t *r,
     ngx_http_sync_edge_loc_conf_t *elcf);
 static ngx_int_t ngx_http_sync_edge_tls(ngx_http_request_t *r,
-    ngx_str_t *pem);
+    ngx_str_t *name, ngx_str_t *value);
 static void *ngx_http_sync_edge_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_edge_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -35,6 +59,8 @@ static ngx_int_t ngx_http_sync_edge_url_check(ngx_conf_t *cf,
     ngx_str_t *text);
 static char *ngx_http_sync_edge_certificate(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_sync_edge_header(ngx_str_t *header,
+    ngx_str_t *value, size_t skip);
 static ngx_int_t ngx_http_sync_edge_from(ngx_conf_t *cf, ngx_array_t *from,
     ngx_str_t *value);
 
@@ -167,14 +193,8 @@ ngx_int_t
 ngx_http_sync_client_certificate(ngx_http_request_t *r,
     u_char print[SYNC_CERT_PRINT_LEN])
 {
-    sync_rc_t                       rc;
-    ngx_int_t                       trusted;
-    ngx_str_t                       text;
-    ngx_uint_t                      lines;
-    sync_str_t                      s;
-    sync_error_t                    err;
-    ngx_table_elt_t                *h;
     ngx_http_sync_ctx_t            *ctx;
+    ngx_http_sync_edge_shown_t     *shown;
     ngx_http_sync_edge_loc_conf_t  *elcf;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_edge_module);
@@ -183,6 +203,108 @@ ngx_http_sync_client_certificate(ngx_http_request_t *r,
     if (elcf->certificate != 1 || ctx == NULL) {
         return NGX_DECLINED;
     }
+
+    shown = ngx_http_sync_edge_shown(r, ctx);
+
+    if (shown == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (shown->rc == NGX_OK) {
+        ngx_memcpy(print, shown->print, SYNC_CERT_PRINT_LEN);
+    }
+
+    return shown->rc;
+}
+
+
+ngx_int_t
+ngx_http_sync_client_names(ngx_http_request_t *r, const sync_str_t **names,
+    ngx_uint_t *n)
+{
+    ngx_http_sync_ctx_t            *ctx;
+    ngx_http_sync_edge_shown_t     *shown;
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_edge_module);
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (elcf->certificate != 1 || ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    shown = ngx_http_sync_edge_shown(r, ctx);
+
+    if (shown == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (shown->rc == NGX_OK && shown->named == NGX_CONF_UNSET) {
+        shown->named = ngx_http_sync_edge_names(r, ctx, shown);
+    }
+
+    if (shown->rc == NGX_OK && shown->named != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *names = shown->names;
+    *n = shown->n;
+
+    return shown->rc;
+}
+
+
+/* Read once for all who ask; another location may read it from elsewhere. */
+
+static ngx_http_sync_edge_shown_t *
+ngx_http_sync_edge_shown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_edge_shown_t     *shown;
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_edge_module);
+    shown = ctx->certificate;
+
+    if (shown != NULL && shown->conf == elcf) {
+        return shown;
+    }
+
+    if (shown == NULL) {
+        shown = ngx_palloc(ctx->request->pool,
+                           sizeof(ngx_http_sync_edge_shown_t));
+        if (shown == NULL) {
+            return NULL;
+        }
+
+        ctx->certificate = shown;
+    }
+
+    ngx_memzero(shown, sizeof(ngx_http_sync_edge_shown_t));
+
+    shown->conf = elcf;
+    shown->named = NGX_CONF_UNSET;
+    shown->rc = ngx_http_sync_edge_read(r, ctx, shown);
+
+    return shown;
+}
+
+
+static ngx_int_t
+ngx_http_sync_edge_read(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_edge_shown_t *shown)
+{
+    sync_rc_t                       rc;
+    ngx_int_t                       trusted;
+    ngx_str_t                       text;
+    ngx_uint_t                      lines;
+    sync_str_t                      s;
+    sync_error_t                    err;
+    ngx_table_elt_t                *h;
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    static ngx_str_t  name = ngx_string("ssl_client_raw_cert");
+
+    elcf = shown->conf;
 
     trusted = ngx_http_sync_edge_proxy(r, elcf);
 
@@ -205,8 +327,10 @@ ngx_http_sync_client_certificate(ngx_http_request_t *r,
         }
 
         text = h->value;
+        shown->proxy = 1;
 
-    } else if (!elcf->tls || ngx_http_sync_edge_tls(r, &text) != NGX_OK) {
+    } else if (!elcf->tls || ngx_http_sync_edge_tls(r, &name, &text) != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -217,7 +341,7 @@ ngx_http_sync_client_certificate(ngx_http_request_t *r,
     s.len = text.len;
     s.data = text.data;
 
-    rc = sync_cert_print(s, &ctx->arena, print, &err);
+    rc = sync_cert_der(s, &ctx->arena, &shown->der, &err);
 
     if (rc == SYNC_FAULT) {
         return NGX_ERROR;
@@ -229,7 +353,96 @@ ngx_http_sync_client_certificate(ngx_http_request_t *r,
         return NGX_ABORT;
     }
 
+    sync_cert_print(shown->der, shown->print);
+
     return NGX_OK;
+}
+
+
+/*
+ * Who has issued himself a certificate calls himself what he likes: unless its
+ * chain was verified, it has no names.
+ */
+
+static ngx_int_t
+ngx_http_sync_edge_names(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_edge_shown_t *shown)
+{
+    sync_rc_t     rc;
+    ngx_int_t     verified;
+    sync_error_t  err;
+
+    verified = ngx_http_sync_edge_verified(r, shown);
+
+    if (verified != NGX_OK) {
+
+        if (verified == NGX_DECLINED) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "edge: a certificate that was not verified counts "
+                          "by its SHA-256 alone");
+        }
+
+        return verified == NGX_DECLINED ? NGX_OK : verified;
+    }
+
+    shown->names = ngx_palloc(ctx->request->pool,
+                              SYNC_CERT_NAMES * sizeof(sync_str_t));
+    if (shown->names == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = sync_cert_names(shown->der, &ctx->arena, shown->names, &shown->n,
+                         &err);
+
+    if (rc == SYNC_NO) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "edge: a certificate without names, %s", err.text);
+        shown->n = 0;
+    }
+
+    return rc == SYNC_FAULT ? NGX_ERROR : NGX_OK;
+}
+
+
+/* NGX_OK, NGX_DECLINED, NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_sync_edge_verified(ngx_http_request_t *r,
+    ngx_http_sync_edge_shown_t *shown)
+{
+    ngx_str_t                       text;
+    ngx_uint_t                      lines;
+    ngx_table_elt_t                *h;
+    ngx_http_sync_edge_loc_conf_t  *elcf;
+
+    static ngx_str_t  name = ngx_string("ssl_client_verify");
+
+    elcf = shown->conf;
+
+    if (!shown->proxy) {
+
+        if (ngx_http_sync_edge_tls(r, &name, &text) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+    } else if (elcf->verified) {
+        return NGX_OK;
+
+    } else if (elcf->verdict.len) {
+        h = ngx_http_sync_header_in(r, &elcf->verdict, &lines);
+
+        if (h == NULL || lines != 1) {
+            return NGX_DECLINED;
+        }
+
+        text = h->value;
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    return text.len == 7 && ngx_memcmp(text.data, "SUCCESS", 7) == 0
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -269,8 +482,17 @@ ngx_http_sync_edge_strip(ngx_http_request_t *r)
 
     rc = ngx_http_sync_edge_proxy(r, elcf);
 
-    return rc == NGX_DECLINED
-           ? ngx_http_sync_set_header_in(r, &elcf->header, NULL) : rc;
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    rc = ngx_http_sync_set_header_in(r, &elcf->header, NULL);
+
+    if (rc == NGX_OK && elcf->verdict.len) {
+        rc = ngx_http_sync_set_header_in(r, &elcf->verdict, NULL);
+    }
+
+    return rc;
 }
 
 
@@ -325,25 +547,24 @@ ngx_http_sync_edge_proxy(ngx_http_request_t *r,
 }
 
 
-/* As PEM: $ssl_client_raw_cert is there where NGINX has TLS. */
+/* By a variable that is there where NGINX has TLS. */
 
 static ngx_int_t
-ngx_http_sync_edge_tls(ngx_http_request_t *r, ngx_str_t *pem)
+ngx_http_sync_edge_tls(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
 {
     ngx_uint_t                  key;
     ngx_http_variable_value_t  *v;
 
-    static ngx_str_t  name = ngx_string("ssl_client_raw_cert");
-
-    key = ngx_hash_key(name.data, name.len);
-    v = ngx_http_get_variable(r, &name, key);
+    key = ngx_hash_key(name->data, name->len);
+    v = ngx_http_get_variable(r, name, key);
 
     if (v == NULL || v->not_found) {
         return NGX_DECLINED;
     }
 
-    pem->len = v->len;
-    pem->data = v->data;
+    value->len = v->len;
+    value->data = v->data;
 
     return NGX_OK;
 }
@@ -377,6 +598,8 @@ ngx_http_sync_edge_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->certificate == NGX_CONF_UNSET_UINT) {
         conf->tls = prev->tls;
         conf->header = prev->header;
+        conf->verdict = prev->verdict;
+        conf->verified = prev->verified;
         conf->from = prev->from;
     }
 
@@ -468,14 +691,16 @@ ngx_http_sync_edge_url_check(ngx_conf_t *cf, ngx_str_t *text)
 }
 
 
-/* sync_client_certificate off | [tls] [header=NAME from=ADDRESS...] */
+/*
+ * sync_client_certificate off
+ *     | [tls] [header=NAME from=ADDRESS... [verified[=NAME]]]
+ */
 
 static char *
 ngx_http_sync_edge_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_sync_edge_loc_conf_t  *elcf = conf;
 
-    u_char      *p;
     ngx_str_t   *value;
     ngx_uint_t   i;
 
@@ -503,21 +728,26 @@ ngx_http_sync_edge_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_strcmp(value[i].data, "tls") == 0 && !elcf->tls) {
             elcf->tls = 1;
 
-        } else if (ngx_strncmp(value[i].data, "header=", 7) == 0
-                   && value[i].len > 7 && elcf->header.len == 0)
+        } else if (ngx_strncmp(value[i].data, "header=", 7) == 0) {
+
+            if (ngx_http_sync_edge_header(&elcf->header, &value[i], 7)
+                != NGX_OK)
+            {
+                goto invalid;
+            }
+
+        } else if (ngx_strcmp(value[i].data, "verified") == 0
+                   && !elcf->verified && elcf->verdict.len == 0)
         {
-            elcf->header.data = value[i].data + 7;
-            elcf->header.len = value[i].len - 7;
+            elcf->verified = 1;
 
-            ngx_strlow(elcf->header.data, elcf->header.data,
-                       elcf->header.len);
-
-            for (p = elcf->header.data; *p; p++) {
-                if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')
-                      || *p == '-'))
-                {
-                    goto invalid;
-                }
+        } else if (ngx_strncmp(value[i].data, "verified=", 9) == 0
+                   && !elcf->verified)
+        {
+            if (ngx_http_sync_edge_header(&elcf->verdict, &value[i], 9)
+                != NGX_OK)
+            {
+                goto invalid;
             }
 
         } else if (ngx_strncmp(value[i].data, "from=", 5) == 0) {
@@ -538,15 +768,49 @@ ngx_http_sync_edge_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                "what he is worth who has sent it";
     }
 
+    if ((elcf->verified || elcf->verdict.len) && elcf->header.len == 0) {
+        return "needs \"header=\" with \"verified\", which says what the "
+               "proxies do; of a connection NGINX knows it";
+    }
+
     return NGX_CONF_OK;
 
 invalid:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid \"%V\" of \"sync_client_certificate\", "
-                       "known are off, tls, header=NAME and from=ADDRESS, "
-                       "each name once", &value[i]);
+                       "known are off, tls, header=NAME, from=ADDRESS, "
+                       "verified and verified=NAME, each name once",
+                       &value[i]);
     return NGX_CONF_ERROR;
+}
+
+
+/* Once; in lower case. */
+
+static ngx_int_t
+ngx_http_sync_edge_header(ngx_str_t *header, ngx_str_t *value, size_t skip)
+{
+    u_char  *p;
+
+    if (header->len || value->len == skip) {
+        return NGX_ERROR;
+    }
+
+    header->data = value->data + skip;
+    header->len = value->len - skip;
+
+    ngx_strlow(header->data, header->data, header->len);
+
+    for (p = header->data; *p; p++) {
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')
+              || *p == '-'))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -1,6 +1,6 @@
 
 /*
- * Thumbprints of certificates: RFC 8705, 9440.
+ * Certificates in the forms in which they are handed on: RFC 9440, 7468.
  */
 
 
@@ -18,13 +18,11 @@ static sync_rc_t sync_cert_refuse(sync_error_t *err, const char *text);
 
 
 sync_rc_t
-sync_cert_print(sync_str_t text, sync_arena_t *arena,
-    unsigned char print[SYNC_CERT_PRINT_LEN], sync_error_t *err)
+sync_cert_der(sync_str_t text, sync_arena_t *arena, sync_str_t *der,
+    sync_error_t *err)
 {
-    size_t         len;
-    sync_rc_t      rc;
-    sync_str_t     der;
-    unsigned char  digest[SYNC_SHA256_LEN];
+    size_t     len;
+    sync_rc_t  rc;
 
     if (text.len > SYNC_CERT_SIZE) {
         return sync_cert_refuse(err, "the certificate is too long");
@@ -48,27 +46,34 @@ sync_cert_print(sync_str_t text, sync_arena_t *arena,
         }
     }
 
-    der.data = sync_alloc(arena, text.len + 3);
+    der->data = sync_alloc(arena, text.len + 3);
 
-    if (der.data == NULL) {
+    if (der->data == NULL) {
         return SYNC_FAULT;
     }
 
-    if (sync_base64_decode(der.data, &len, text) != SYNC_OK) {
+    if (sync_base64_decode(der->data, &len, text) != SYNC_OK) {
         return sync_cert_refuse(err, "the certificate is not base64");
     }
 
-    der.len = len;
+    der->len = len;
 
-    if (!sync_cert_whole(der)) {
+    if (!sync_cert_whole(*der)) {
         return sync_cert_refuse(err, "this is no certificate, or more than "
                                 "one");
     }
 
+    return SYNC_OK;
+}
+
+
+void
+sync_cert_print(sync_str_t der, unsigned char print[SYNC_CERT_PRINT_LEN])
+{
+    unsigned char  digest[SYNC_SHA256_LEN];
+
     sync_sha256(der.data, der.len, digest);
     (void) sync_base64url_encode(print, digest, sizeof(digest));
-
-    return SYNC_OK;
 }
 
 
@@ -186,56 +191,6 @@ sync_cert_whole(sync_str_t der)
     }
 
     return der.len == 2 + n + len;
-}
-
-
-sync_rc_t
-sync_cert_print_read(sync_str_t text,
-    unsigned char print[SYNC_CERT_PRINT_LEN])
-{
-    int            high, low;
-    size_t         i, n, len;
-    unsigned char  digest[sync_base64url_bytes(SYNC_CERT_PRINT_LEN)];
-
-    if (text.len == SYNC_CERT_PRINT_LEN) {
-
-        if (sync_base64url_decode(digest, &len, text) != SYNC_OK) {
-            return SYNC_NO;
-        }
-
-        memcpy(print, text.data, text.len);
-
-        return SYNC_OK;
-    }
-
-    for (i = 0, n = 0; n < SYNC_SHA256_LEN; n++) {
-
-        if (i > 0 && i < text.len && text.data[i] == ':') {
-            i++;
-        }
-
-        if (text.len < i + 2) {
-            return SYNC_NO;
-        }
-
-        high = sync_cert_hex(text.data[i]);
-        low = sync_cert_hex(text.data[i + 1]);
-
-        if (high < 0 || low < 0) {
-            return SYNC_NO;
-        }
-
-        digest[n] = (unsigned char) (high << 4 | low);
-        i += 2;
-    }
-
-    if (i != text.len) {
-        return SYNC_NO;
-    }
-
-    (void) sync_base64url_encode(print, digest, SYNC_SHA256_LEN);
-
-    return SYNC_OK;
 }
 
 

@@ -175,4 +175,36 @@ size_t sync_hex_encode(unsigned char *dst, const void *src, size_t len);
 sync_rc_t sync_hex_decode(unsigned char *dst, sync_str_t src);
 
 
+/*
+ * What a certificate (RFC 5280) says of its holder, in sync_crypto_x509.c.
+ * Nothing of it is verified here.
+ */
+
+typedef enum {
+    SYNC_X509_DNS = 0,
+    SYNC_X509_URI,
+    SYNC_X509_EMAIL,
+    SYNC_X509_IP                         /* 4 or 16 bytes */
+} sync_x509_san_e;
+
+typedef struct {
+    sync_x509_san_e  kind;
+    sync_str_t       value;              /* as it came, whatever is in it */
+} sync_x509_san_t;
+
+typedef struct {
+    sync_str_t        subject;           /* RFC 2253; empty: it has none */
+    sync_x509_san_t  *sans;
+    size_t            nsans;
+} sync_x509_t;
+
+/*
+ * Of the DER, into the arena.  Alternative names of other kinds are left out;
+ * all are, where the extension is there twice or broken.  OK; NO: this is no
+ * certificate; FAULT: no memory.
+ */
+sync_rc_t sync_x509_read(sync_x509_t *x509, sync_arena_t *arena,
+    sync_str_t der);
+
+
 #endif /* SYNC_CRYPTO_H_INCLUDED_ */

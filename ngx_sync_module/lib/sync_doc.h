@@ -227,7 +227,6 @@ typedef struct {
     uint32_t         plan;               /* index of a plan, or SYNC_DOC_NONE */
     sync_doc_list_t  api_keys;           /* names of secrets: "partner-new" for
                                             "secret:partner-new" */
-    sync_doc_list_t  certificates;       /* thumbprints, as of sync_cert.h */
     uint32_t         signature;          /* sync_signature_e */
     sync_doc_list_t  secrets;            /* names of its secrets; none: the
                                             platform has it */
@@ -241,6 +240,24 @@ sync_rc_t sync_doc_client_at(const sync_doc_t *doc, uint32_t i,
 /* By id, a binary search; OK or NO. */
 sync_rc_t sync_doc_client(const sync_doc_t *doc, sync_str_t id,
     sync_doc_client_t *client);
+
+/*
+ * Names of certificates (sync_cert.h): no two of a document are the same.  By
+ * one, a binary search, the index of its client, or SYNC_DOC_NONE.
+ */
+uint32_t sync_doc_certificate(const sync_doc_t *doc, sync_str_t name);
+
+/* All of them, ascending; item: which of the client's.  OK or NO. */
+
+typedef struct {
+    sync_str_t  name;
+    uint32_t    client;
+    uint32_t    item;
+} sync_doc_certificate_t;
+
+uint32_t sync_doc_certificates(const sync_doc_t *doc);
+sync_rc_t sync_doc_certificate_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_certificate_t *certificate);
 
 
 /* Plans: all limits of a plan hold at once. */

@@ -17,7 +17,7 @@
 
 
 #define SYNC_DOC_MAGIC     0x636f4453u   /* "SDoc" */
-#define SYNC_DOC_VERSION   8
+#define SYNC_DOC_VERSION   9
 #define SYNC_DOC_MAX       (4 * 1024 * 1024)
 
 #define SYNC_DOC_STATUS_FIRST  400       /* of the transient statuses */
@@ -50,6 +50,7 @@ struct sync_doc_s {
     sync_doc_ref_t  accounts;            /* sync_doc_account_rec_t */
     sync_doc_ref_t  issuers;
     sync_doc_ref_t  clients;             /* ascending by id */
+    sync_doc_ref_t  certificates;        /* of clients, ascending by name */
     sync_doc_ref_t  plans;
     sync_doc_ref_t  sources;             /* [0] is canonical */
     sync_doc_ref_t  connectors;
@@ -94,12 +95,18 @@ typedef struct {
     uint32_t        source;
     uint32_t        plan;
     sync_doc_ref_t  api_keys;
-    sync_doc_ref_t  certificates;
+    sync_doc_ref_t  certificates;        /* names: sync_doc_ref_t each */
     sync_doc_ref_t  secrets;             /* of its signature */
     uint32_t        signature;           /* sync_signature_e */
     uint32_t        unused;
     uint8_t         operations[SYNC_ENTITIES];
 } sync_doc_client_rec_t;
+
+typedef struct {
+    sync_doc_ref_t  name;
+    uint32_t        client;
+    uint32_t        item;                /* of its list */
+} sync_doc_certificate_rec_t;
 
 typedef struct {
     sync_doc_ref_t  name;

@@ -137,10 +137,6 @@ static const sync_doc_list_of_t  sync_doc_secret_list = {
     sync_doc_set_secret, NULL, 0, 0
 };
 
-static const sync_doc_list_of_t  sync_doc_certificate_list = {
-    sync_doc_set_certificate, NULL, 0, 16
-};
-
 
 static const int64_t  sync_doc_strikes = 1000000;
 
@@ -235,9 +231,8 @@ static const sync_doc_member_t  sync_doc_client_table[] = {
     { "api_keys", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
       offsetof(sync_doc_client_rec_t, api_keys), &sync_doc_secret_list },
 
-    { "certificates", SYNC_DOC_ARRAY, 0, sync_doc_set_list,
-      offsetof(sync_doc_client_rec_t, certificates),
-      &sync_doc_certificate_list },
+    { "certificates", SYNC_DOC_ARRAY, 0, sync_doc_set_certificates,
+      offsetof(sync_doc_client_rec_t, certificates), NULL },
 
     { "signature", SYNC_DOC_STRING, 0, sync_doc_set_signature, 0, NULL },
 
@@ -794,7 +789,8 @@ sync_doc_set_clients(sync_doc_compile_t *c, const sync_value_t *v,
 
     head->clients.n = n;
 
-    return SYNC_OK;
+    return sync_doc_index_certificates(c, &fill->rec,
+                                       sizeof(sync_doc_client_fill_t), n);
 }
 
 

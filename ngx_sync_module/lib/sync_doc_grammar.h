@@ -179,8 +179,6 @@ sync_rc_t sync_doc_set_duration(sync_doc_compile_t *c, const sync_value_t *v,
 sync_rc_t sync_doc_set_library(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 /* "secret:NAME", of which NAME is kept. */
-sync_rc_t sync_doc_set_certificate(sync_doc_compile_t *c,
-    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
 sync_rc_t sync_doc_set_secret(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
 /* A text, or "secret:NAME", kept as written. */
@@ -285,6 +283,15 @@ sync_rc_t sync_doc_set_url(sync_doc_compile_t *c, const sync_value_t *v,
 /* The session of a connector: a reference to its record at the offset. */
 sync_rc_t sync_doc_set_session(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec);
+
+/*
+ * In sync_doc_certificate.c: the names of a list; and those of all n clients,
+ * which stand size bytes apart in the order of their ids, in one index.
+ */
+sync_rc_t sync_doc_set_certificates(sync_doc_compile_t *c,
+    const sync_value_t *v, const sync_doc_member_t *m, void *rec);
+sync_rc_t sync_doc_index_certificates(sync_doc_compile_t *c,
+    const sync_doc_client_rec_t *clients, size_t size, uint32_t n);
 
 /* In sync_doc_rules.c. */
 sync_rc_t sync_doc_set_schemas(sync_doc_compile_t *c, const sync_value_t *v,

@@ -299,7 +299,6 @@ sync_doc_client_at(const sync_doc_t *doc, uint32_t i,
     client->source = rec->source;
     client->plan = rec->plan;
     client->api_keys = sync_doc_list(rec->api_keys);
-    client->certificates = sync_doc_list(rec->certificates);
     client->signature = rec->signature;
     client->secrets = sync_doc_list(rec->secrets);
 
@@ -339,6 +338,66 @@ sync_doc_client(const sync_doc_t *doc, sync_str_t id,
     }
 
     return SYNC_NO;
+}
+
+
+uint32_t
+sync_doc_certificate(const sync_doc_t *doc, sync_str_t name)
+{
+    int                                cmp;
+    uint32_t                           low, high, middle;
+    const sync_doc_certificate_rec_t  *rec;
+
+    low = 0;
+    high = doc->certificates.n;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+
+        rec = sync_doc_at(doc, doc->certificates, middle,
+                          sync_doc_certificate_rec_t);
+        cmp = sync_doc_compare(name, sync_doc_view(doc, rec->name));
+
+        if (cmp == 0) {
+            return rec->client;
+        }
+
+        if (cmp < 0) {
+            high = middle;
+
+        } else {
+            low = middle + 1;
+        }
+    }
+
+    return SYNC_DOC_NONE;
+}
+
+
+uint32_t
+sync_doc_certificates(const sync_doc_t *doc)
+{
+    return doc->certificates.n;
+}
+
+
+sync_rc_t
+sync_doc_certificate_at(const sync_doc_t *doc, uint32_t i,
+    sync_doc_certificate_t *certificate)
+{
+    const sync_doc_certificate_rec_t  *rec;
+
+    rec = sync_doc_at(doc, doc->certificates, i, sync_doc_certificate_rec_t);
+
+    if (rec == NULL) {
+        return SYNC_NO;
+    }
+
+    certificate->name = sync_doc_view(doc, rec->name);
+    certificate->client = rec->client;
+    certificate->item = rec->item;
+
+    return SYNC_OK;
 }
 
 

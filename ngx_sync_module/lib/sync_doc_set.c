@@ -5,7 +5,6 @@
 
 
 #include "sync_doc_grammar.h"
-#include "sync_cert.h"
 #include "sync_rate.h"
 #include "sync_url.h"
 
@@ -246,27 +245,6 @@ sync_doc_set_called(sync_doc_compile_t *c, const sync_value_t *v,
     }
 
     return sync_doc_set_text(c, v, m, rec);
-}
-
-
-sync_rc_t
-sync_doc_set_certificate(sync_doc_compile_t *c, const sync_value_t *v,
-    const sync_doc_member_t *m, void *rec)
-{
-    sync_str_t     s;
-    unsigned char  print[SYNC_CERT_PRINT_LEN];
-
-    if (sync_cert_print_read(sync_value_str(v), print) != SYNC_OK) {
-        return sync_doc_refuse(c, "value", "is not the SHA-256 of a "
-                               "certificate, as \"openssl x509 -noout "
-                               "-fingerprint -sha256\" writes it, or as "
-                               "base64url");
-    }
-
-    s.data = print;
-    s.len = sizeof(print);
-
-    return sync_doc_string(c, s, sync_doc_field(rec, m, sync_doc_ref_t));
 }
 
 

@@ -40,8 +40,6 @@ typedef struct {
 static sync_rc_t sync_url_authority(sync_url_t *url, sync_str_t s,
     sync_error_t *err);
 static sync_rc_t sync_url_target(sync_str_t s, sync_error_t *err);
-static sync_rc_t sync_url_host(sync_str_t host, unsigned char *ip,
-    size_t *iplen, sync_error_t *err);
 static sync_rc_t sync_url_name(sync_str_t host, sync_error_t *err);
 static int sync_url_numeric(sync_str_t host);
 static sync_rc_t sync_url_port(sync_str_t s, uint16_t *port,
@@ -271,16 +269,19 @@ sync_url_target(sync_str_t s, sync_error_t *err)
 }
 
 
-/* A name, or an IPv4 address of four decimal numbers. */
-
-static sync_rc_t
-sync_url_host(sync_str_t host, unsigned char *ip, size_t *iplen,
+sync_rc_t
+sync_url_host(sync_str_t host, unsigned char ip[16], size_t *iplen,
     sync_error_t *err)
 {
     *iplen = 0;
 
     if (sync_url_v4(host, ip)) {
         *iplen = 4;
+        return SYNC_OK;
+    }
+
+    if (sync_url_v6(host, ip)) {
+        *iplen = 16;
         return SYNC_OK;
     }
 

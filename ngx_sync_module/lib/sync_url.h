@@ -39,6 +39,13 @@ typedef struct {
 sync_rc_t sync_url_parse(sync_url_t *url, sync_str_t text, sync_error_t *err);
 
 /*
+ * A host alone: *iplen 0: a name, else ip has the 4 or 16 bytes of an address,
+ * which is written without brackets.  OK, or NO as above.
+ */
+sync_rc_t sync_url_host(sync_str_t host, unsigned char ip[16], size_t *iplen,
+    sync_error_t *err);
+
+/*
  * What sync_egress lists: "erp.example", "*.erp.example" (one label or more,
  * never the bare domain), and networks ("10.1.0.0/16", "fd00::/8", one
  * address) that may be called although they are not public; each with ":PORT"

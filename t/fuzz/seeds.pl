@@ -11,7 +11,7 @@ use Cwd qw(abs_path);
 use Digest::SHA qw(sha1_hex);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
-use MIME::Base64 qw(encode_base64url);
+use MIME::Base64 qw(encode_base64 encode_base64url);
 
 my ($name, $folder) = @ARGV;
 
@@ -20,6 +20,7 @@ my $suites = $ENV{SYNC_SUITES} || "$root/../shared/data";
 my $json = Cpanel::JSON::XS->new->canonical->allow_nonref->utf8;
 
 my %seeds = (
+    cert      => \&certificates,
     csv       => \&csv,
     doc       => sub { shipped('tenants/*.json'), shipped('onboarding/*') },
     dpop      => \&proofs,
@@ -200,6 +201,54 @@ sub jws {
     }
 
     return @seeds, "{\"keys\":[]}\ne30.e30.e30";
+}
+
+
+# the choice, then a name as it is written; or a certificate made by hand
+
+sub certificates {
+    my $der = sub { chr($_[0]) . (length $_[1] < 128 ? chr length $_[1]
+                                 : pack 'Cn', 0x82, length $_[1]) . $_[1] };
+    my $subject = sub { $der->(0x30, join '', map {
+                        $der->(0x31, $der->(0x30, $der->(6, "\x55\x04\x03")
+                                                  . $der->(0x0c, $_))) } @_) };
+    my $alg = $der->(0x30, $der->(6, "\x2b\x65\x70"));
+    my $key = $der->(0x30, $alg . $der->(3, "\0" x 33));
+    my $time = $der->(0x17, '260101000000Z');
+    my @made;
+
+    for my $sans ([], [ 0x82, 'erp.example', 0x82, '*.Erp.example' ],
+                  [ 0x86, 'spiffe://a/b', 0x81, 'Ann@ERP.example',
+                    0x87, "\xc0\0\2\7", 0x87, "\x20" x 16,
+                    0x82, "a.example\0b", 0x88, "\x2a\3" ])
+    {
+        my @list = @$sans;
+        my $names = '';
+
+        while (my ($tag, $value) = splice @list, 0, 2) {
+            $names .= $der->($tag, $value);
+        }
+
+        my $more = $names && $der->(0xa3, $der->(0x30, $der->(0x30,
+                       $der->(6, "\x55\x1d\x11")
+                       . $der->(4, $der->(0x30, $names)))));
+        my $tbs = $der->(0x30, $der->(0xa0, $der->(2, "\2")) . $der->(2, "\1")
+                         . $alg . $subject->('CA')
+                         . $der->(0x30, $time . $time)
+                         . $subject->('erp, west', "M\xc3\xbcller")
+                         . $key . $more);
+
+        push @made, $der->(0x30, $tbs . $alg . $der->(3, "\0" x 65));
+    }
+
+    return "\0" . 'A' x 43, "\0" . join(':', ('0a') x 32),
+        "\1CN=erp\\, west+UID=7,1.2.3=#0C0161,O=M\\C3\\BCller",
+        "\2ERP.example", "\3spiffe://acme/erp", "\0042001:db8::7",
+        "\5Ann\@ERP.example",
+        map { ("\6$_", "\7:" . encode_base64($_, '') . ':',
+               "\7-----BEGIN%20CERTIFICATE-----%0A"
+               . encode_base64($_, '%0A') . '-----END%20CERTIFICATE-----') }
+            @made;
 }
 
 

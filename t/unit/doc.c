@@ -36,6 +36,7 @@ static void test_text(void);
 static void test_open(void);
 static void test_many(void);
 static void test_webhooks(void);
+static void test_certificates(void);
 static void test_docs(void);
 
 
@@ -78,6 +79,7 @@ main(void)
     test_open();
     test_many();
     test_webhooks();
+    test_certificates();
     test_docs();
 
     sync_arena_destroy(arena);
@@ -905,6 +907,66 @@ test_webhooks(void)
        "its source");
     is_str(source.key_header, "", "a key by no header");
     is_str(source.key_path, "$[0].eventId", "and by a path");
+}
+
+
+static void
+test_certificates(void)
+{
+    uint32_t                i;
+    sync_rc_t               rc;
+    sync_str_t              block, before;
+    sync_error_t            err;
+    const sync_doc_t       *doc;
+    sync_doc_client_t       client;
+    sync_doc_certificate_t  one;
+
+    rc = load("{\"tenant\":\"acme\",\"id\":\"t_1\","
+              "\"clients\":{"
+              "\"z\":{\"certificates\":[{\"san_dns\":\"B.example\"},"
+              "\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"]},"
+              "\"b\":{},\"a/1\":{\"certificates\":["
+              "{\"subject_dn\":\"CN=erp,O=Acme\"},"
+              "{\"san_dns\":\"c.example\"}]}}}", &block, &err);
+
+    if (!ok(rc == SYNC_OK, "certificates: taken")) {
+        diag("%s", err.text);
+        return;
+    }
+
+    doc = sync_doc_open(block);
+
+    is_int(sync_doc_certificates(doc), 4, "certificates: of all clients");
+
+    before = sync_str_null;
+
+    for (i = 0; i < sync_doc_certificates(doc); i++) {
+        ok(sync_doc_certificate_at(doc, i, &one) == SYNC_OK
+           && sync_doc_certificate(doc, one.name) == one.client
+           && (before.data == NULL || memcmp(before.data, one.name.data, 8) < 0
+               || memcmp(before.data + 8, one.name.data + 8, 2) < 0),
+           "certificates: %u is found, and stands in order", i);
+        before = one.name;
+    }
+
+    is_int(sync_doc_certificate_at(doc, 4, &one), SYNC_NO,
+           "certificates: there is no fifth");
+    is_int(sync_doc_certificate(doc, str("san_dns=d.example")), SYNC_DOC_NONE,
+           "certificates: nobody's");
+    is_int(sync_doc_certificate(doc, str("san_dns=c.exampl")), SYNC_DOC_NONE,
+           "certificates: half a name");
+
+    i = sync_doc_certificate(doc, str("san_dns=b.example"));
+    ok(sync_doc_client_at(doc, i, &client) == SYNC_OK,
+       "certificates: a client's");
+    is_str(client.id, "z", "certificates: its id");
+
+    rc = load("{\"tenant\":\"acme\",\"id\":\"t_1\"}", &block, &err);
+    doc = rc == SYNC_OK ? sync_doc_open(block) : NULL;
+
+    ok(doc != NULL && sync_doc_certificates(doc) == 0
+       && sync_doc_certificate(doc, str("san_dns=b.example"))
+          == SYNC_DOC_NONE, "certificates: none at all");
 }
 
 

@@ -349,6 +349,38 @@ static const broken_t  broken[] = {
       "/clients/partner/certificates", "type", "should be an array" },
     { "{\"clients\":{\"partner\":{\"certificates\":[\"00:11\"]}}}",
       "/clients/partner/certificates/0", "value", "is not the SHA-256 of a" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[]}}}",
+      "/clients/partner/certificates", "value", "is empty" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[7]}}}",
+      "/clients/partner/certificates/0", "type", "like {\"san_dns\":" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{}]}}}",
+      "/clients/partner/certificates/0", "value", "one of subject_dn, san" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"san_dns\":\"a.b\","
+      "\"san_uri\":\"urn:a\"}]}}}",
+      "/clients/partner/certificates/0", "value", "has one of subject_dn" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"san_dn\":\"a.b\"}]}}}",
+      "/clients/partner/certificates/0/san_dn", "unknown-member",
+      "did you mean \"san_dns\"?" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"sha256\":\"a\"}]}}}",
+      "/clients/partner/certificates/0/sha256", "unknown-member",
+      "known are subject_dn, san_dns, san_uri, san_ip, san_email" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"san_dns\":7}]}}}",
+      "/clients/partner/certificates/0/san_dns", "type", "be a string" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"san_dns\":"
+      "\"*.b.example\"}]}}}",
+      "/clients/partner/certificates/0/san_dns", "value", "no wildcard" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"subject_dn\":"
+      "\"/CN=a\"}]}}}",
+      "/clients/partner/certificates/0/subject_dn", "value",
+      "-nameopt RFC2253" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"san_dns\":\"a.b\"},"
+      "{\"san_dns\":\"A.B\"}]}}}",
+      "/clients/partner/certificates/1", "value", "is there twice" },
+    { "{\"clients\":{\"partner\":{\"certificates\":[{\"san_dns\":\"a.b\"}]},"
+      "\"p/2\":{\"certificates\":[{\"san_dns\":\"c.d\"},"
+      "{\"san_dns\":\"A.B\"}]}}}",
+      "/clients/partner/certificates/0", "value",
+      "is a certificate of the client \"p/2\", too" },
     { "{\"clients\":{\"partner\":{\"secrets\":[\"secret:a\"]}}}",
       "/clients/partner/secrets", "value", "go with \"signature\"" },
     { "{\"clients\":{\"partner\":{\"signature\":\"shopyfi\"}}}",
