@@ -32,7 +32,6 @@ static ngx_int_t ngx_http_sync_entity_operation(ngx_http_request_t *r,
     ngx_uint_t object);
 static ngx_int_t ngx_http_sync_entity_allowed(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static ngx_uint_t ngx_http_sync_entity_proofs(ngx_http_request_t *r);
 
 static void *ngx_http_sync_entity_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_sync_entity_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -420,7 +419,7 @@ ngx_http_sync_entity_allowed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     if (ctx->principal.proof == NGX_HTTP_SYNC_PROOF_NONE) {
 
-        if (!ngx_http_sync_entity_proofs(r)) {
+        if (!ngx_http_sync_enabled(r, NGX_HTTP_SYNC_STEP_AUTH)) {
             return NGX_OK;
         }
 
@@ -463,21 +462,6 @@ ngx_http_sync_entity_allowed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                  NGX_HTTP_SYNC_BUSINESS,
                                  "\"%V\" of \"%V\" is not among what this "
                                  "client was granted", &o, &e);
-}
-
-
-/* Does this location ask who it is? */
-
-static ngx_uint_t
-ngx_http_sync_entity_proofs(ngx_http_request_t *r)
-{
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *auth;
-
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
-    auth = smcf->steps[NGX_HTTP_SYNC_STEP_AUTH];
-
-    return auth != NULL && auth->enabled(r);
 }
 
 

@@ -120,13 +120,7 @@ ngx_module_t  ngx_http_sync_route_module = {
 static ngx_uint_t
 ngx_http_sync_route_enabled(ngx_http_request_t *r)
 {
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *entity;
-
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
-    entity = smcf->steps[NGX_HTTP_SYNC_STEP_ENTITY];
-
-    return entity != NULL && entity->enabled(r);
+    return ngx_http_sync_enabled(r, NGX_HTTP_SYNC_STEP_ENTITY);
 }
 
 

@@ -142,6 +142,10 @@ typedef struct {
  */
 ngx_int_t ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step);
 
+/* Whether the step is in use, and enabled for this request. */
+ngx_uint_t ngx_http_sync_enabled(ngx_http_request_t *r,
+    ngx_http_sync_step_e step);
+
 
 /*
  * What one policy must know of another's configuration, at load: whether a

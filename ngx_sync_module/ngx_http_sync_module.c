@@ -113,6 +113,19 @@ ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step)
 }
 
 
+ngx_uint_t
+ngx_http_sync_enabled(ngx_http_request_t *r, ngx_http_sync_step_e step)
+{
+    ngx_http_sync_main_conf_t   *smcf;
+    const ngx_http_sync_step_t  *found;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+    found = smcf->steps[step];
+
+    return found != NULL && found->enabled(r);
+}
+
+
 void
 ngx_http_sync_tell_configured(ngx_conf_t *cf, ngx_http_sync_step_e step,
     ngx_http_sync_configured_pt configured)

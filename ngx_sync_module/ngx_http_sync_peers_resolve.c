@@ -117,13 +117,7 @@ const ngx_http_sync_step_t  ngx_http_sync_resolve_step = {
 static ngx_uint_t
 ngx_http_sync_resolve_enabled(ngx_http_request_t *r)
 {
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *route;
-
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
-    route = smcf->steps[NGX_HTTP_SYNC_STEP_ROUTE];
-
-    return route != NULL && route->enabled(r);
+    return ngx_http_sync_enabled(r, NGX_HTTP_SYNC_STEP_ROUTE);
 }
 
 

@@ -102,17 +102,11 @@ ngx_http_sync_init_runner(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_sync_preaccess_handler(ngx_http_request_t *r)
 {
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *auth;
-
     if (r != r->main) {
 
         /* ACCESS is skipped in subrequests: a proof would not be asked for */
 
-        smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
-        auth = smcf->steps[NGX_HTTP_SYNC_STEP_AUTH];
-
-        if (auth != NULL && auth->enabled(r)) {
+        if (ngx_http_sync_enabled(r, NGX_HTTP_SYNC_STEP_AUTH)) {
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                           "runner: a subrequest may not enter a location "
                           "with sync_auth, \"%V\"", &r->uri);
