@@ -358,26 +358,13 @@ ngx_int_t
 ngx_http_sync_credentials_secret(ngx_http_sync_ctx_t *ctx, sync_str_t name,
     sync_str_t *secret)
 {
-    ngx_str_t  file, *value;
-
     if (name.len == 0) {
         *secret = sync_str_null;
         return NGX_OK;
     }
 
-    file.data = name.data;
-    file.len = name.len;
-
-    value = ngx_http_sync_tenant_secret(ctx->tenant.entry, &file,
-                                        ctx->request->connection->log);
-    if (value == NULL) {
-        return NGX_DECLINED;
-    }
-
-    secret->data = value->data;
-    secret->len = value->len;
-
-    return NGX_OK;
+    return ngx_http_sync_secret(ctx, name, secret) == SYNC_OK
+           ? NGX_OK : NGX_DECLINED;
 }
 
 

@@ -96,10 +96,6 @@ ngx_int_t ngx_http_sync_session_problem(ngx_http_sync_ctx_t *ctx,
 ngx_http_sync_session_room_t *ngx_http_sync_session_room(
     ngx_http_request_t *r, size_t size);
 
-/* A secret of the tenant; data is the context.  OK or NO. */
-sync_rc_t ngx_http_sync_session_secret(void *data, sync_str_t name,
-    sync_str_t *value);
-
 void ngx_http_sync_session_exit_process(ngx_cycle_t *cycle);
 
 

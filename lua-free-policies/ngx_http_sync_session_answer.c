@@ -426,7 +426,7 @@ ngx_http_sync_session_value(void *data, int secret, sync_str_t name,
     ngx_uint_t  i;
 
     if (secret) {
-        return ngx_http_sync_session_secret(taken->ctx, name, value);
+        return ngx_http_sync_secret(taken->ctx, name, value);
     }
 
     for (i = 0; i < taken->n; i++) {

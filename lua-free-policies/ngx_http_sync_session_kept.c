@@ -352,29 +352,6 @@ ngx_http_sync_session_wipe(void *data)
 }
 
 
-sync_rc_t
-ngx_http_sync_session_secret(void *data, sync_str_t name, sync_str_t *value)
-{
-    ngx_http_sync_ctx_t *ctx = data;
-
-    ngx_str_t  *secret, s;
-
-    s.data = name.data;
-    s.len = name.len;
-
-    secret = ngx_http_sync_tenant_secret(ctx->tenant.entry, &s,
-                                         ctx->request->connection->log);
-    if (secret == NULL) {
-        return SYNC_NO;
-    }
-
-    value->data = secret->data;
-    value->len = secret->len;
-
-    return SYNC_OK;
-}
-
-
 void
 ngx_http_sync_session_exit_process(ngx_cycle_t *cycle)
 {

@@ -526,7 +526,7 @@ ngx_http_sync_session_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    values.secret = ngx_http_sync_session_secret;
+    values.secret = ngx_http_sync_secret;
     values.data = ctx;
 
     rc = sync_body_render(&json, &values, &room->arena,

@@ -519,8 +519,6 @@ ngx_http_sync_body_secret(void *data, sync_str_t name, sync_str_t *value)
 {
     ngx_http_sync_ctx_t *ctx = data;
 
-    ngx_str_t  *secret, s;
-
     if (ctx->dry_run) {
 
         /* what is made is shown and not sent */
@@ -529,19 +527,7 @@ ngx_http_sync_body_secret(void *data, sync_str_t name, sync_str_t *value)
         return SYNC_OK;
     }
 
-    s.data = name.data;
-    s.len = name.len;
-
-    secret = ngx_http_sync_tenant_secret(ctx->tenant.entry, &s,
-                                         ctx->request->connection->log);
-    if (secret == NULL) {
-        return SYNC_NO;
-    }
-
-    value->data = secret->data;
-    value->len = secret->len;
-
-    return SYNC_OK;
+    return ngx_http_sync_secret(ctx, name, value);
 }
 
 

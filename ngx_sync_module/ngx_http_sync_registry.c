@@ -405,6 +405,29 @@ ngx_http_sync_tenant_secret(ngx_http_sync_tenant_t *t, ngx_str_t *name,
 }
 
 
+sync_rc_t
+ngx_http_sync_secret(void *data, sync_str_t name, sync_str_t *value)
+{
+    ngx_http_sync_ctx_t *ctx = data;
+
+    ngx_str_t  *secret, s;
+
+    s.data = name.data;
+    s.len = name.len;
+
+    secret = ngx_http_sync_tenant_secret(ctx->tenant.entry, &s,
+                                         ctx->request->connection->log);
+    if (secret == NULL) {
+        return SYNC_NO;
+    }
+
+    value->data = secret->data;
+    value->len = secret->len;
+
+    return SYNC_OK;
+}
+
+
 static ngx_http_sync_secret_file_t *
 ngx_http_sync_secret_read(ngx_http_sync_tenant_t *t, ngx_str_t *name,
     ngx_log_t *log)

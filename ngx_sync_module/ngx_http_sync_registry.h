@@ -83,6 +83,10 @@ uint64_t ngx_http_sync_tenant_generation(ngx_http_sync_tenant_t *t);
 ngx_str_t *ngx_http_sync_tenant_secret(ngx_http_sync_tenant_t *t,
     ngx_str_t *name, ngx_log_t *log);
 
+/* The same of the request's tenant, data is the context: SYNC_OK or SYNC_NO. */
+sync_rc_t ngx_http_sync_secret(void *data, sync_str_t name,
+    sync_str_t *value);
+
 /* The keys of issuer i of the document.  NULL: cannot be read (logged). */
 sync_jwks_t *ngx_http_sync_tenant_keyset(ngx_http_sync_tenant_t *t, uint32_t i,
     ngx_log_t *log);
