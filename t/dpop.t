@@ -481,12 +481,20 @@ SKIP: {
     $t = gateway($redis->url . ' timeout=200ms');
     both('redis');
 
+    my $caught = proof('/on/');
+
+    is(with('/on/', $caught)->{status}, 200, 'a proof');
+    is(with('/on/', $caught)->{status}, 401, 'that was used');
+
     $redis->kill9;
     is(with('/on/', proof('/on/'))->{status}, 503, 'redis is gone');
     is(ask('/on/', 'Bearer', $free)->{status}, 200, 'Bearer goes on');
     $redis->again;
     ok($t->wait_for(sub { with('/on/', proof('/on/'))->{status} == 200 }, 10),
        'redis is back');
+    is(with('/on/', $caught)->{status}, 200,
+       'what it has forgotten passes once more');
+    is(with('/on/', $caught)->{status}, 401, 'and no more');
 
     $t->done;
 }

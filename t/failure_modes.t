@@ -9,6 +9,7 @@ use warnings;
 use lib 't/lib';
 use Test::Sync;
 use Test::Sync::Redis;
+use Test::Sync::Token;
 use Test::Sync::Webhook;
 use File::Path qw(remove_tree);
 use Time::HiRes qw(sleep time);
@@ -32,7 +33,17 @@ my %uri = (
     'sync_limit mode=exact'             => '/local',
     'sync_limit mode=exact fail=open'   => '/pass',
     'sync_limit mode=exact fail=closed' => '/refuse',
+    'sync_auth dpop=on'                 => '/proof',
 );
+
+my $issuer = Test::Sync::Token->new(issuer => 'https://platform.example',
+                                    claims => { aud => 'https://sync.example',
+                                                azp => 'crm', tenant => 'x' })
+             ->key('i1', 'ES256');
+my $holder = Test::Sync::Token->new(issuer => 'holder')->key('c', 'ES256');
+my $bound = $issuer->token({ cnf => { jkt => $holder->thumbprint },
+                             exp => time + 3600 });
+my $free = $issuer->token({ exp => time + 3600 });
 
 sub gateway {
     my ($store) = @_;
@@ -40,6 +51,7 @@ sub gateway {
     my $t = Test::Sync->new(workers => 1, log => 'info');
 
     $t->write('master.key', 'c4n4ry-master-secret-0123456789');
+    $t->write('platform.jwks', $issuer->jwks);
 
     $t->peer(erp => sub {
         my ($req) = @_;
@@ -50,6 +62,8 @@ sub gateway {
 
     $t->http("    sync_store $store timeout=200ms;\n" . <<'CONF');
     sync_secret file:%%TESTDIR%%/master.key;
+    sync_issuer https://platform.example audience=https://sync.example
+                jwks=%%TESTDIR%%/platform.jwks tenant_claim=tenant;
 
     proxy_http_version        1.1;
     proxy_set_header          Connection "";
@@ -73,6 +87,9 @@ sub gateway {
         location /refuse { sync_limit refuse rate=100/s burst=100 key=$arg_k
                                       mode=exact fail=closed;
                            proxy_pass http://erp; }
+        location /proof  { sync_public_url https://api.example;
+                           sync_auth token dpop=on;
+                           proxy_pass http://erp; }
         location = /status { sync_status; }
     }
 
@@ -91,7 +108,14 @@ sub ask {
     return $t->post($uri{$policy} . ($opt{slow} ? '/slow' : '') . '?k=a',
                     'body', 'Content-Type' => 'text/plain',
                     'Idempotency-Key' => $opt{key} // 'key-' . ++$serial
-                                         . "-$$");
+                                         . "-$$",
+                    $policy =~ /dpop/ ? proof() : ());
+}
+
+sub proof {
+    return (Authorization => "DPoP $bound",
+            DPoP => $holder->proof('POST', 'https://api.example/proof',
+                                   $bound));
 }
 
 # "503 store-unavailable", "201 bypassed", "201"
@@ -249,6 +273,13 @@ sub claim_row {
 
         is(said($res), $answer, "$name, $i");
         wait_is($res->{time}, $wait, $i, "$name, $i");
+
+        next if $policy !~ /dpop/;
+
+        ok($res->header('Retry-After'), "$name, $i: Retry-After")
+            if $answer =~ /^503/;
+        is($t->post('/proof', 'body', Authorization => "Bearer $free")
+             ->{status}, 201, "$name, $i: no store for who needs none");
     }
 
     well($kind, $state);
@@ -311,7 +342,7 @@ my %done;
 sub tables {
     my ($kind) = @_;
 
-    for (rows('At the claim, and at a limit')) {
+    for (rows('At the claim, at a limit and at a proof')) {
         my ($state) = @$_;
 
         if ($state{$kind}{$state}) {
@@ -349,7 +380,7 @@ tables('redis');
 
 # no row of the document is passed over, and no state that is known here
 
-for (rows('At the claim, and at a limit')) {
+for (rows('At the claim, at a limit and at a proof')) {
     ok($done{$_->[0]}, "$_->[0], $_->[1]: a test");
 }
 
@@ -359,7 +390,7 @@ for (rows('At the outcome')) {
 
 for my $state (map { keys %$_ } values %state) {
     is(scalar(grep { $_->[0] eq $state }
-              rows('At the claim, and at a limit')), keys %uri,
+              rows('At the claim, at a limit and at a proof')), keys %uri,
        "$state: a row for each policy");
 }
 
