@@ -12,14 +12,16 @@
 #define NGX_HTTP_SYNC_JWKS_CHAINS   256
 #define NGX_HTTP_SYNC_JWKS_NEAR     1024     /* issuers found without a hash */
 #define NGX_HTTP_SYNC_JWKS_LOOK     1000     /* ms between looks at the flight */
-#define NGX_HTTP_SYNC_JWKS_KIDS     16       /* unknown ones, remembered */
+#define NGX_HTTP_SYNC_JWKS_KIDS     16       /* wanted ones, remembered */
 #define NGX_HTTP_SYNC_JWKS_WAITS    4        /* of one request */
 #define NGX_HTTP_SYNC_JWKS_RETRY    5        /* seconds, where none is known */
 
 
+/* A kid that no set had: one that was fetched later knows. */
+
 typedef struct {
     uint64_t                       hash;
-    ngx_msec_t                     until;    /* 0: free */
+    int64_t                        since;    /* Unix ms, when it was wanted */
 } ngx_http_sync_jwks_kid_t;
 
 
@@ -62,8 +64,10 @@ static ngx_int_t ngx_http_sync_jwks_start(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_trust_t *trust, ngx_http_sync_flight_t *f);
 static ngx_int_t ngx_http_sync_jwks_wait(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_flight_t *f, ngx_http_sync_auth_slot_t *slot);
-static ngx_uint_t ngx_http_sync_jwks_unknown(ngx_http_sync_source_t *src,
-    sync_str_t kid, ngx_uint_t remember);
+static ngx_uint_t ngx_http_sync_jwks_in_vain(ngx_http_sync_source_t *src,
+    sync_str_t kid, int64_t now);
+static ngx_http_sync_jwks_kid_t *ngx_http_sync_jwks_kid(
+    ngx_http_sync_source_t *src, sync_str_t kid, int64_t now);
 static void ngx_http_sync_jwks_empty(ngx_http_sync_source_t *src);
 static void ngx_http_sync_jwks_free(ngx_http_sync_source_t *src);
 
@@ -144,6 +148,8 @@ ngx_http_sync_jwks_wanting(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_trust_t *trust, ngx_http_sync_auth_slot_t *slot,
     sync_str_t kid)
 {
+    int64_t                  now;
+    ngx_int_t                rc;
     ngx_time_t              *tp;
     ngx_http_sync_source_t  *src;
     ngx_http_sync_flight_t   f;
@@ -164,21 +170,44 @@ ngx_http_sync_jwks_wanting(ngx_http_sync_ctx_t *ctx,
             return NGX_BUSY;
         }
 
-        (void) ngx_http_sync_jwks_unknown(src, kid, 1);
+        if (kid.len) {
+            (void) ngx_http_sync_jwks_kid(src, kid, slot->asked);
+        }
 
         return NGX_DECLINED;
     }
-
-    if (ngx_http_sync_jwks_unknown(src, kid, 0)) {
-        ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_KEYS_UNKNOWN);
-        return NGX_DECLINED;
-    }
-
-    ngx_memcpy(f.key, src->key, sizeof(f.key));
-    f.lead = NGX_HTTP_SYNC_JWKS_LEAD;
 
     tp = ngx_timeofday();
-    slot->asked = (int64_t) tp->sec * 1000 + tp->msec;
+    now = (int64_t) tp->sec * 1000 + tp->msec;
+
+    ngx_memcpy(f.key, src->key, sizeof(f.key));
+
+    if (kid.len) {
+
+        /* what other workers have fetched tells this one, too */
+
+        f.lead = 0;
+
+        if (ngx_http_sync_flight_force(&f, src->version,
+                                       NGX_HTTP_SYNC_JWKS_APART)
+            == NGX_HTTP_SYNC_FLIGHT_VALUE)
+        {
+            src->looked = ngx_current_msec - NGX_HTTP_SYNC_JWKS_LOOK;
+            return NGX_OK;
+        }
+
+        if (f.version == src->version) {
+            src->fetched = f.fetched;
+        }
+
+        if (ngx_http_sync_jwks_in_vain(src, kid, now)) {
+            ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_KEYS_UNKNOWN);
+            return NGX_DECLINED;
+        }
+    }
+
+    f.lead = NGX_HTTP_SYNC_JWKS_LEAD;
+    slot->asked = now;
 
     switch (ngx_http_sync_flight_force(&f, src->version,
                                        NGX_HTTP_SYNC_JWKS_APART))
@@ -209,17 +238,18 @@ ngx_http_sync_jwks_wanting(ngx_http_sync_ctx_t *ctx,
         /* fall through */
 
     case NGX_HTTP_SYNC_FLIGHT_WAIT:
-        return ngx_http_sync_jwks_wait(ctx, &f, slot);
+        rc = ngx_http_sync_jwks_wait(ctx, &f, slot);
+
+        return rc == NGX_DECLINED ? NGX_BUSY : rc;
 
     case NGX_HTTP_SYNC_FLIGHT_FAILED:
 
-        if (f.failing) {
+        /* nor does a set tell of a kid that was wanted after it came */
+
+        if (f.failing || kid.len) {
             slot->retry = (f.retry + 999) / 1000;
             return NGX_BUSY;
         }
-
-        (void) ngx_http_sync_jwks_unknown(src, kid, 1);
-        ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_KEYS_UNKNOWN);
 
         return NGX_DECLINED;
 
@@ -491,45 +521,64 @@ ngx_http_sync_jwks_wait(ngx_http_sync_ctx_t *ctx, ngx_http_sync_flight_t *f,
 }
 
 
+/*
+ * Was the set fetched since the kid was first wanted, and not long ago?  Then
+ * it is none of this issuer's, until it is asked again.
+ */
+
 static ngx_uint_t
-ngx_http_sync_jwks_unknown(ngx_http_sync_source_t *src, sync_str_t kid,
-    ngx_uint_t remember)
+ngx_http_sync_jwks_in_vain(ngx_http_sync_source_t *src, sync_str_t kid,
+    int64_t now)
 {
-    u_char                     digest[SYNC_SHA256_LEN];
-    uint64_t                   hash;
-    ngx_uint_t                 i;
     ngx_http_sync_jwks_kid_t  *k;
 
-    if (kid.len == 0) {
-        return 0;
-    }
+    k = ngx_http_sync_jwks_kid(src, kid, now);
 
-    sync_sha256(kid.data, kid.len, digest);
-    ngx_memcpy(&hash, digest, sizeof(hash));
-
-    if (remember) {
-        k = &src->kids[src->nkids++ % NGX_HTTP_SYNC_JWKS_KIDS];
-        k->hash = hash;
-        k->until = ngx_current_msec + NGX_HTTP_SYNC_JWKS_UNKNOWN;
-
+    if (src->fetched >= k->since && now >= src->fetched
+        && now - src->fetched < NGX_HTTP_SYNC_JWKS_UNKNOWN)
+    {
         return 1;
     }
 
-    for (i = 0; i < NGX_HTTP_SYNC_JWKS_KIDS; i++) {
-        k = &src->kids[i];
+    /* clocks go back, too */
 
-        if (k->until && k->hash == hash
-            && (ngx_msec_int_t) (k->until - ngx_current_msec) > 0)
-        {
-            return 1;
-        }
+    if (src->fetched >= k->since || k->since > now) {
+        k->since = now;
     }
 
     return 0;
 }
 
 
-/* Another set may have what this one had not. */
+/* What is remembered of it; now: since when, if that is nothing yet. */
+
+static ngx_http_sync_jwks_kid_t *
+ngx_http_sync_jwks_kid(ngx_http_sync_source_t *src, sync_str_t kid,
+    int64_t now)
+{
+    u_char                     digest[SYNC_SHA256_LEN];
+    uint64_t                   hash;
+    ngx_uint_t                 i;
+    ngx_http_sync_jwks_kid_t  *k;
+
+    sync_sha256(kid.data, kid.len, digest);
+    ngx_memcpy(&hash, digest, sizeof(hash));
+
+    for (i = 0; i < NGX_HTTP_SYNC_JWKS_KIDS; i++) {
+        k = &src->kids[i];
+
+        if (k->since && k->hash == hash) {
+            return k;
+        }
+    }
+
+    k = &src->kids[src->nkids++ % NGX_HTTP_SYNC_JWKS_KIDS];
+    k->hash = hash;
+    k->since = now;
+
+    return k;
+}
+
 
 static void
 ngx_http_sync_jwks_empty(ngx_http_sync_source_t *src)
@@ -540,8 +589,6 @@ ngx_http_sync_jwks_empty(ngx_http_sync_source_t *src)
 
     src->set = NULL;
     src->version = 0;
-
-    ngx_memzero(src->kids, sizeof(src->kids));
 }
 
 

@@ -29,7 +29,8 @@
 #define NGX_HTTP_SYNC_JWKS_LEAD     (16 * 1000)      /* three fetches */
 #define NGX_HTTP_SYNC_JWKS_AGAIN    (5 * 1000)       /* after a failure */
 #define NGX_HTTP_SYNC_JWKS_APART    1000             /* forced fetches */
-#define NGX_HTTP_SYNC_JWKS_UNKNOWN  (10 * 1000)      /* a kid stays unknown */
+#define NGX_HTTP_SYNC_JWKS_UNKNOWN  (10 * 1000)      /* a set knows that a kid
+                                                        is none of it */
 
 /* Fetches per minute, and at once. */
 #define NGX_HTTP_SYNC_JWKS_ISSUER_RATE   6           /* forced by tokens */

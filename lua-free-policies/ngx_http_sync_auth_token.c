@@ -278,7 +278,14 @@ ngx_http_sync_auth_signed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     } while (got == NGX_OK);
 
-    if (got == NGX_DECLINED) {
+    /*
+     * A set that serves is good enough to say that its key did not sign: whose
+     * kid is not in it, or who names none, may have a key that it lacks.
+     */
+
+    if (got == NGX_DECLINED
+        || (got == NGX_BUSY && kid.len == 0 && jws->kid.len))
+    {
         return ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 

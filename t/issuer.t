@@ -165,7 +165,7 @@ issuer('url', jwks => "https://keys.test:$port/url/jwks");
 issuer('oauth');
 says('oauth', oauth => 1);
 issuer($_) for qw(rotate same html none large reset cut moved liar rebind
-                  stall flood removed gone late);
+                  stall flood removed gone late young);
 issuer('platform', alone => 1);
 issuer('outside', alone => 1);
 issuer('inner', alone => 1);
@@ -341,8 +341,28 @@ publish('removed', 'k2');
 status(ask('removed', $issuer{removed}->token({}, kid => 'k2')), 200,
        'a key is replaced');
 pause();
-status(ask('removed', $old), 401, 'cached as verified, and no more')
-    for 1 .. 4;
+is(scalar(grep { ask('removed', $old)->{status} == 200 } 1 .. 4), 0,
+   'cached as verified, and no more');
+pause();
+status(ask('removed', $old), 401, 'which is for good') for 1 .. 4;
+
+# a key that is published within a second of a fetch
+
+status(ask('young', $issuer{young}->token), 200, 'a key');
+$issuer{young}->key('k2', 'ES256');
+publish('young');
+
+for (1 .. 4) {
+    my $res = ask('young', $issuer{young}->token({}, kid => 'k2'));
+
+    status($res, 503, 'one more, at once: nobody can tell');
+    is($res->header('retry-after'), 1, 'until a second is over');
+}
+
+pause();
+status(ask('young', $issuer{young}->token({}, kid => 'k2')), 200,
+       'then it counts') for 1 .. 4;
+is(asked(qr{^/young/jwks}), 2, 'with one fetch');
 
 
 # keys that nobody has
