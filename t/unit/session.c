@@ -250,10 +250,10 @@ test_cookies(void)
 static sync_rc_t
 load_with(const char *session, const sync_doc_t **doc, sync_error_t *err)
 {
-    char                *p;
     char                 text[16384];
     sync_rc_t            rc;
     sync_str_t           block;
+    const char          *p;
     sync_doc_options_t   options;
 
     static const char  at[] = "\"s4\": { ";
