@@ -21,6 +21,8 @@
 #define SYNC_XML_ERROR  xmlErrorPtr
 #endif
 
+#define SYNC_XML_DECODES  21300          /* 2.13.0 */
+
 
 typedef struct {
     xmlTextReaderPtr       reader;
@@ -296,8 +298,9 @@ sync_xml_qname(sync_xml_t *xml, sync_str_t *value)
 
 
 /*
- * The name of a namespace.  libxml2 leaves an ampersand in it as "&#38;", and
- * nothing else.  data NULL: no memory.
+ * The name of a namespace.  libxml2 before 2.13 leaves an ampersand in it as
+ * "&#38;", and nothing else; which one it is, is known when it runs.  data
+ * NULL: no memory.
  */
 
 static sync_str_t
@@ -309,7 +312,9 @@ sync_xml_uri(sync_xml_t *xml, const xmlChar *text)
 
     uri = sync_xml_str(text);
 
-    if (uri.len == 0 || memchr(uri.data, '&', uri.len) == NULL) {
+    if (uri.len == 0 || memchr(uri.data, '&', uri.len) == NULL
+        || strtol(xmlParserVersion, NULL, 10) >= SYNC_XML_DECODES)
+    {
         return uri;
     }
 
