@@ -60,6 +60,7 @@ production();
 
 documents();
 directives();
+architecture();
 policy();
 signed();
 seven();
@@ -170,8 +171,18 @@ sub directives {
     {
         my $code = Demo::Stage::slurp($file);
 
-        $built{$_} = 1 for
-            $code =~ /\{ ngx_string\("(sync_\w+)"\),\s+NGX_HTTP_\w+_CONF/g;
+        while ($code =~ /\{\ ngx_string\("(sync_\w+)"\),
+                         \s+((?:\|?NGX_\w+\s*)+),/gx)
+        {
+            my ($name, $flags) = ($1, $2);
+
+            next if $flags !~ /NGX_HTTP_[A-Z]+_CONF/;
+
+            $built{$name} = join ', ',
+                map { $_->[1] } grep { $flags =~ /NGX_HTTP_$_->[0]_CONF/ }
+                [ MAIN => 'http' ], [ SRV => 'server' ], [ LOC => 'location' ],
+                [ UPS => 'upstream' ];
+        }
     }
 
     is_deeply([ sort @told ], [ sort keys %built ],
@@ -184,7 +195,64 @@ sub directives {
                     '\| Phase \|', '(?i)on failure', '```nginx ';
 
         is("@lacks", '', "$name: all of its parts");
+
+        my ($context) = $section =~ /^\| Context \| (.*) \|$/m;
+
+        is($context, $built{$name}, "$name: its context");
     }
+}
+
+
+# docs/architecture.md: all steps in their order; each file has its line, what
+# is a module of NGINX by its full name; and no line is of nothing
+
+sub architecture {
+    my $text = Demo::Stage::slurp("$root/docs/architecture.md");
+    my ($enum) = Demo::Stage::slurp("$root/ngx_sync_module/ngx_http_sync.h")
+                 =~ /(NGX_HTTP_SYNC_STEP_DEBUG = 0.*?)NGX_HTTP_SYNC_STEPS/s;
+    my ($way) = $text =~ /^\| phase \| step \|.*\n\|[-|]+\n((?:\|.*\n)+)/m;
+
+    is_deeply([ $way =~ /^\| [A-Za-z]* ?\| (\w+) \|/mg ],
+              [ map { lc } $enum =~ /\bNGX_HTTP_SYNC_STEP_(\w+)/g ],
+              'docs/architecture.md has all steps');
+
+    my ($section) = $text =~ /^## Where what stands\n(.*?)^## /ms;
+    my @names = map { /`(\w+\*?)`/g }
+                $section =~ /^\| ((?:`\w+\*?`(?:, )?)+) \|/mg;
+    my (@lacks, %used);
+
+    for my $file (glob("$root/ngx_sync_module/*.[ch]"),
+                  glob("$root/ngx_sync_module/{lib,net,store}/*.[ch]"),
+                  glob("$root/lua-free-policies/*.[ch]"),
+                  glob("$root/filters/*.[ch]"))
+    {
+        my ($dir, $stem, $ext) = $file =~ m{^(.*)/(.*)\.([ch])$};
+        my $module = $ext eq 'c'
+                     && Demo::Stage::slurp($file) =~ /^ngx_module_t /m;
+        my @found = grep {
+            my $like = s/\*$/.*/r;
+            $stem =~ /^$like$/ && !($module && /\*$/);
+        } @names;
+
+        $used{$_} = 1 for @found;
+
+        push @lacks, "$stem.$ext"
+            if !@found && ($ext eq 'c' || !header($stem, $text));
+    }
+
+    is("@lacks", '', 'and all files');
+    is(join(' ', grep { !$used{$_} } @names), '',
+       'and none that is not there');
+}
+
+
+# of files that begin so, or told of by its name
+
+sub header {
+    my ($stem, $text) = @_;
+    my @family = glob("$root/{ngx_sync_module,lua-free-policies}/${stem}_*.c");
+
+    return ($stem ne 'ngx_http_sync' && @family) || $text =~ /\b$stem\.h\b/;
 }
 
 
