@@ -12,7 +12,7 @@
 #include "sync_crypto.h"
 
 
-#define NGX_HTTP_SYNC_LIMIT_PK  9        /* bytes of a digest, 12 in base64 */
+#define NGX_HTTP_SYNC_LIMIT_PK  9        /* bytes of two hashes, 12 in base64 */
 
 /* A name in a field, and the number of a line behind it. */
 #define NGX_HTTP_SYNC_LIMIT_LABEL  (NGX_HTTP_SYNC_LIMIT_NAME + NGX_INT32_LEN + 1)
@@ -275,16 +275,24 @@ ngx_http_sync_limit_label(ngx_http_sync_limit_group_t *g,
 }
 
 
-/* Tells a client which of its buckets an answer speaks of, not by what. */
+/*
+ * Tells a client which of its buckets an answer speaks of, not by what; it is
+ * to know one from another, and nothing is decided by it.
+ */
 
 static size_t
 ngx_http_sync_limit_pk(ngx_http_sync_limit_group_t *g, u_char *dst)
 {
-    u_char  digest[SYNC_SHA256_LEN];
+    uint32_t    hash[3];
+    ngx_str_t  *group;
 
-    sync_sha256(g->take.group.data, g->take.group.len, digest);
+    group = &g->take.group;
 
-    return sync_base64_encode(dst, digest, NGX_HTTP_SYNC_LIMIT_PK);
+    hash[0] = ngx_murmur_hash2(group->data, group->len);
+    hash[1] = ngx_crc32_long(group->data, group->len);
+    hash[2] = hash[0] ^ hash[1];
+
+    return sync_base64_encode(dst, hash, NGX_HTTP_SYNC_LIMIT_PK);
 }
 
 

@@ -127,8 +127,7 @@ ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
         return NGX_ERROR;
     }
 
-    ngx_strlow(h->lowcase_key, name->data, name->len);
-    h->hash = ngx_hash_key(h->lowcase_key, name->len);
+    h->hash = ngx_hash_strlow(h->lowcase_key, name->data, name->len);
 
     ngx_http_sync_point_header_in(r, h);
 

@@ -577,15 +577,18 @@ ngx_http_sync_create_ctx(ngx_http_request_t *r)
     ngx_pool_cleanup_t   *cln;
     ngx_http_sync_ctx_t  *ctx;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_sync_ctx_t));
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_sync_ctx_t));
-
     cln->handler = ngx_http_sync_cleanup;
+    cln->data = ctx;
 
     ctx->request = r;
     ctx->arena.alloc = ngx_http_sync_pool_alloc;
