@@ -1,15 +1,16 @@
 
 /*
  * sync_tenant: whose request is it?  Read from the host, the path or a
- * header; or, once a signature is verified, from an element of the body, by
- * the tenant's account in the sender's system.  The document of the tenant is
- * held until the request goes.
+ * header; by the certificate of one of its clients; or, once a signature is
+ * verified, from an element of the body, by the tenant's account in the
+ * sender's system.  The document of the tenant is held until the request goes.
  *
  * A host that nobody has and a tenant that is not there are one and the same
  * answer, so that nobody learns who is a customer.
  */
 
 
+#include "ngx_http_sync_edge.h"
 #include "ngx_http_sync_registry.h"
 #include "sync_path.h"
 
@@ -19,6 +20,7 @@
 #define NGX_HTTP_SYNC_TENANT_PATH    2
 #define NGX_HTTP_SYNC_TENANT_HEADER  3
 #define NGX_HTTP_SYNC_TENANT_ELEMENT 4
+#define NGX_HTTP_SYNC_TENANT_CERTIFICATE 5
 
 #define NGX_HTTP_SYNC_TENANT_ACCOUNT 256 /* bytes of an account, at most */
 
@@ -54,6 +56,8 @@ static ngx_int_t ngx_http_sync_tenant_find(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_tenant_look(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_tenant_loc_conf_t *tlcf,
     ngx_http_sync_tenant_t **t);
+static ngx_int_t ngx_http_sync_tenant_by_shown(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_http_sync_tenant_t **t);
 static ngx_int_t ngx_http_sync_tenant_by_element(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_tenant_loc_conf_t *tlcf,
     ngx_http_sync_tenant_t **t);
@@ -168,7 +172,8 @@ ngx_http_sync_tenant_element_enabled(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t                         rc;
+    ngx_http_sync_tenant_loc_conf_t  *tlcf;
 
     rc = ngx_http_sync_tenant_find(r, ctx);
 
@@ -200,11 +205,17 @@ ngx_http_sync_tenant_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
             return rc;
         }
 
+        tlcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_tenant_module);
+
         return ngx_http_sync_problem(ctx, rc, "tenant-ambiguous",
                                      "More than one tenant is named",
                                      NGX_HTTP_SYNC_BUSINESS,
-                                     "the header that names the tenant came "
-                                     "more than once");
+                                     tlcf->from
+                                     == NGX_HTTP_SYNC_TENANT_CERTIFICATE
+                                     ? "the certificate has the names of two "
+                                       "tenants"
+                                     : "the header that names the tenant came "
+                                       "more than once");
 
     case 422:
         return ngx_http_sync_problem(ctx, rc, "tenant-ambiguous",
@@ -363,6 +374,16 @@ ngx_http_sync_tenant_look(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         rc = ngx_http_sync_tenant_by_name(r, &name, t);
         break;
 
+    case NGX_HTTP_SYNC_TENANT_CERTIFICATE:
+
+        rc = ngx_http_sync_tenant_by_shown(r, ctx, t);
+
+        if (rc == NGX_ERROR || rc == NGX_HTTP_BAD_REQUEST) {
+            return rc;
+        }
+
+        break;
+
     case NGX_HTTP_SYNC_TENANT_ELEMENT:
 
         rc = ngx_http_sync_tenant_by_element(r, ctx, tlcf, t);
@@ -399,6 +420,86 @@ ngx_http_sync_tenant_look(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     default:
         return NGX_HTTP_NOT_FOUND;
     }
+}
+
+
+/*
+ * By the certificate that was shown, its digest first, as sync_auth does: the
+ * client that it finds there is one of this tenant's.  As the lookups; 400: it
+ * has the names of two.
+ */
+
+static ngx_int_t
+ngx_http_sync_tenant_by_shown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_tenant_t **t)
+{
+    u_char                   print[SYNC_CERT_PRINT_LEN];
+    ngx_int_t                rc, found;
+    ngx_str_t                name;
+    ngx_uint_t               i, n;
+    sync_str_t               s;
+    const sync_str_t        *names;
+    ngx_http_sync_tenant_t  *other;
+
+    rc = ngx_http_sync_client_certificate(r, print);
+
+    if (rc != NGX_OK) {
+
+        /* none, or one that is none: nobody is named */
+
+        return rc == NGX_ERROR ? rc : NGX_DECLINED;
+    }
+
+    s = sync_cert_print_name(print, &ctx->arena);
+
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    name.len = s.len;
+    name.data = s.data;
+
+    found = ngx_http_sync_tenant_by_certificate(r, &name, t);
+
+    if (found != NGX_DECLINED) {
+        return found;
+    }
+
+    rc = ngx_http_sync_client_names(r, &names, &n);
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        name.len = names[i].len;
+        name.data = names[i].data;
+
+        rc = ngx_http_sync_tenant_by_certificate(r, &name, &other);
+
+        if (rc == NGX_DECLINED) {
+            continue;
+        }
+
+        if (rc != NGX_OK) {
+
+            /* once it is mended, it is that tenant's, or nobody's */
+
+            return rc;
+        }
+
+        if (found == NGX_OK && other != *t) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "tenant: a certificate has the names of two "
+                          "tenants and neither is served");
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
+        found = NGX_OK;
+        *t = other;
+    }
+
+    return found;
 }
 
 
@@ -608,6 +709,14 @@ ngx_http_sync_tenant_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (tlcf->from == NGX_HTTP_SYNC_TENANT_CERTIFICATE && clcf->name.len
+        && !slcf->status && !ngx_http_sync_client_certificate_at(ctx))
+    {
+        ngx_http_sync_refuse(cf, ctx, "sync_tenant certificate needs "
+                             "sync_client_certificate, by which it is shown");
+        return NGX_ERROR;
+    }
+
     if (!ngx_http_sync_registry_used(cf)) {
         ngx_http_sync_refuse(cf, ctx,
                              "sync_tenant needs sync_tenants with the folder "
@@ -619,7 +728,10 @@ ngx_http_sync_tenant_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 }
 
 
-/* sync_tenant off | host | path=PREFIX | header=NAME | element=JSONPATH */
+/*
+ * sync_tenant off | host | path=PREFIX | header=NAME | certificate
+ *     | element=JSONPATH
+ */
 
 static char *
 ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -705,18 +817,15 @@ ngx_http_sync_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_strcmp(value[1].data, "certificate") == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"sync_tenant\": \"%V\" is not supported by this "
-                           "version; \"host\", \"path=/t/\", "
-                           "\"header=X-Tenant\" and \"element=$.portalId\" "
-                           "are", &value[1]);
-        return NGX_CONF_ERROR;
+        tlcf->from = NGX_HTTP_SYNC_TENANT_CERTIFICATE;
+        return NGX_CONF_OK;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"sync_tenant\": unknown \"%V\"; \"host\", "
                        "\"path=/t/\", \"header=X-Tenant\", "
-                       "\"element=$.portalId\" and \"off\" are known",
+                       "\"certificate\", \"element=$.portalId\" and \"off\" "
+                       "are known",
                        &value[1]);
     return NGX_CONF_ERROR;
 }

@@ -156,6 +156,14 @@ ngx_http_sync_tenant_by_account(ngx_http_request_t *r, ngx_str_t *account,
 
 
 ngx_int_t
+ngx_http_sync_tenant_by_certificate(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_http_sync_tenant_t **t)
+{
+    return ngx_http_sync_tenant_by_host(r, name, t);
+}
+
+
+ngx_int_t
 ngx_http_sync_tenant_by_name(ngx_http_request_t *r, ngx_str_t *name,
     ngx_http_sync_tenant_t **t)
 {

@@ -40,14 +40,17 @@ ngx_int_t ngx_http_sync_registry_dir(ngx_conf_t *cf, ngx_str_t *dir);
  *   NGX_ABORT     there is one, its document is broken and there is no good
  *                 copy of it: 503.
  *
- * host is in lower case, without port and last dot; name, id and account (by
- * "hubspot:62515") are compared octet for octet.
+ * host is in lower case, without port and last dot; name, id, account (by
+ * "hubspot:62515") and certificate (a name of sync_cert.h) are compared octet
+ * for octet.
  */
 
 ngx_int_t ngx_http_sync_tenant_by_host(ngx_http_request_t *r, ngx_str_t *host,
     ngx_http_sync_tenant_t **t);
 ngx_int_t ngx_http_sync_tenant_by_account(ngx_http_request_t *r,
     ngx_str_t *account, ngx_http_sync_tenant_t **t);
+ngx_int_t ngx_http_sync_tenant_by_certificate(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_http_sync_tenant_t **t);
 ngx_int_t ngx_http_sync_tenant_by_name(ngx_http_request_t *r, ngx_str_t *name,
     ngx_http_sync_tenant_t **t);
 ngx_int_t ngx_http_sync_tenant_by_id(ngx_http_request_t *r, ngx_str_t *id,

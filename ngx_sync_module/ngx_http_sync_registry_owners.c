@@ -1,6 +1,6 @@
 
 /*
- * Who owns a host, an account or an id: decided once for all workers.
+ * Who owns a host, an account, a certificate or an id: decided once for all workers.
  *
  * A table of digests in shared memory, open addressing.  An entry becomes
  * valid, or free, by a store of its last byte: a process that dies inside

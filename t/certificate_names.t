@@ -7,41 +7,16 @@
 use strict;
 use warnings;
 
-use MIME::Base64 qw(decode_base64 encode_base64);
-
 use lib 't/lib';
 use Test::Sync;
+use Test::Sync::Pki;
 
 my $t = Test::Sync->new(workers => 2);
-my $dir = $t->path('');
-
-sub openssl { system("openssl $_[0] 2>/dev/null") == 0 or die "openssl $_[0]" }
-
-sub pem { return $t->read("$_[0].crt") }
-
-my $ec = 'ec -pkeyopt ec_paramgen_curve:P-256 -nodes';
-
-openssl("req -x509 -newkey $ec -days 2 -subj /CN=$_ -keyout $dir/$_.key "
-        . "-out $dir/$_.crt") for 'ca', 'server';
+my $pki = Test::Sync::Pki->new($t);
 
 # who shows a name of his own making
 
-openssl("req -x509 -newkey $ec -days 2 -subj '/O=Acme/CN=erp' -addext "
-        . "subjectAltName=DNS:erp.acme.example -keyout $dir/liar.key "
-        . "-out $dir/liar.crt");
-
-sub issue {
-    my ($name, $subject, $san) = @_;
-
-    $t->write("$name.cnf", $san ? "subjectAltName=$san\n"
-                                : "basicConstraints=CA:FALSE\n");
-
-    openssl("req -newkey $ec -utf8 -subj '$subject' -keyout $dir/$name.key "
-            . "-out $dir/$name.csr");
-    openssl("x509 -req -days 2 -in $dir/$name.csr -CA $dir/ca.crt -CAkey "
-            . "$dir/ca.key -CAcreateserial -extfile $dir/$name.cnf "
-            . "-out $dir/$name.crt");
-}
+$pki->self(liar => '/O=Acme/CN=erp');
 
 # one host, with a NUL in it
 
@@ -49,43 +24,31 @@ my $nul = "erp.acme.example\0.evil.example";
 $nul = "\x82" . chr(length $nul) . $nul;
 $nul = "\x30" . chr(length $nul) . $nul;
 
-issue(erp => '/O=Acme/CN=erp');
-issue(utf => "/O=Acme/CN=M\xc3\xbcller, West");
-issue(dns => '/CN=dns', 'DNS:other.example,DNS:ERP.acme.example');
-issue(idn => '/CN=idn', 'DNS:xn--bcher-kva.example');
-issue(uri => '/CN=uri', 'URI:spiffe://acme/ERP');
-issue(uri2 => '/CN=uri', 'URI:spiffe://acme/erp');
-issue(email => '/CN=email', 'email:Ann@ACME.example');
-issue(ip => '/CN=ip', 'IP:192.0.2.7,IP:2001:db8::7');
-issue(both => '/CN=both', 'DNS:erp.acme.example,URI:spiffe://acme/ERP');
-issue(print => '/O=Acme/CN=erp', 'DNS:erp.acme.example');
-issue(wild => '/CN=wild', 'DNS:*.acme.example');
-issue(nul => '/CN=nul', 'DER:' . join ':', unpack '(H2)*', $nul);
-issue(long => '/O=Acme/OU=west/CN=erp');
-
-# as the documentation says to obtain it
-
-sub subject {
-    my $text = `openssl x509 -noout -subject -nameopt RFC2253 -in $dir/$_[0].crt`;
-    return $text =~ /^subject=(.*)$/m ? $1 : die;
-}
-
-sub sha256 {
-    my $text = `openssl x509 -noout -fingerprint -sha256 -in $dir/$_[0].crt`;
-    return $text =~ /=(.*)$/m ? $1 : die;
-}
+$pki->issue(erp => '/O=Acme/CN=erp');
+$pki->issue(utf => "/O=Acme/CN=M\xc3\xbcller, West");
+$pki->issue(dns => '/CN=dns', 'DNS:other.example,DNS:ERP.acme.example');
+$pki->issue(idn => '/CN=idn', 'DNS:xn--bcher-kva.example');
+$pki->issue(uri => '/CN=uri', 'URI:spiffe://acme/ERP');
+$pki->issue(uri2 => '/CN=uri', 'URI:spiffe://acme/erp');
+$pki->issue(email => '/CN=email', 'email:Ann@ACME.example');
+$pki->issue(ip => '/CN=ip', 'IP:192.0.2.7,IP:2001:db8::7');
+$pki->issue(both => '/CN=both', 'DNS:erp.acme.example,URI:spiffe://acme/ERP');
+$pki->issue(print => '/O=Acme/CN=erp', 'DNS:erp.acme.example');
+$pki->issue(wild => '/CN=wild', 'DNS:*.acme.example');
+$pki->issue(nul => '/CN=nul', 'DER:' . join ':', unpack '(H2)*', $nul);
+$pki->issue(long => '/O=Acme/OU=west/CN=erp');
 
 my %acme = (
     tenant => 'acme', id => 't_acme', match => { hosts => ['acme.test'] },
     clients => {
-        subject => { certificates => [ { subject_dn => subject('erp') } ] },
-        utf => { certificates => [ { subject_dn => subject('utf') } ] },
+        subject => { certificates => [ { subject_dn => $pki->subject('erp') } ] },
+        utf => { certificates => [ { subject_dn => $pki->subject('utf') } ] },
         dns => { certificates => [ { san_dns => 'Erp.Acme.Example' } ] },
         idn => { certificates => [ { san_dns => 'xn--bcher-kva.example' } ] },
         uri => { certificates => [ { san_uri => 'spiffe://acme/ERP' } ] },
         email => { certificates => [ { san_email => 'Ann@acme.example' } ] },
         ip => { certificates => [ { san_ip => '2001:db8::7' } ] },
-        print => { certificates => [ sha256('print'),
+        print => { certificates => [ $pki->sha256('print'),
                                      { san_dns => 'nobody.example' } ] },
     },
 );
@@ -156,42 +119,22 @@ CONF
 
 $t->start;
 
-sub curl {
-    my ($port, $name, @args) = @_;
-
-    my @cmd = ('curl', '-sk', '-m', 10, '-H', 'Host: acme.test', '-D', '-',
-               '-o', '/dev/null', @args);
-
-    push @cmd, '--cert', "$dir/$name.crt", '--key', "$dir/$name.key" if $name;
-    push @cmd, 'https://127.0.0.1:' . $t->port($port) . '/'
-        if !grep { m{^https?://} } @args;
-
-    open my $f, '-|', @cmd or die "curl: $!";
-    my $text = do { local $/; <$f> };
-    close $f;
-
-    return $text;
-}
-
 # status and client, once for each answer
 
 sub who {
-    my ($text) = curl(@_);
+    my ($port, $name, $uri, @args) = @_;
 
-    return join ', ', map {
-        my ($status) = m{^HTTP/[\d.]+ (\d+)};
-        join ' ', $status, /^x-client: (.*?)\r/mi ? $1 : ();
-    } split /(?=^HTTP)/m, $text;
+    return join ', ', map { join ' ', $_->{status}, $_->{h}{'x-client'} // () }
+                          $pki->shown($uri // '/', $name, port => $port,
+                                      host => 'acme.test', args => \@args);
 }
 
 sub by_header {
     my ($uri, $name, @headers) = @_;
 
-    my ($der) = pem($name) =~ /-----\n(.*)\n-----END/s;
-    my $text = ':' . encode_base64(decode_base64($der), '') . ':';
-
     my $r = $t->request('GET', $uri, port => 2, host => 'acme.test',
-                        headers => [ 'Client-Cert' => $text, @headers ]);
+                        headers => [ 'Client-Cert' => $pki->sequence($name),
+                                     @headers ]);
 
     return join ' ', $r->{status}, $r->header('X-Client') // ();
 }
@@ -199,8 +142,8 @@ sub by_header {
 # verified by TLS
 
 is(who(0, 'erp'), '200 subject', 'a subject');
-like(curl(0, 'erp'), qr/^x-subject: \Q@{[ subject('erp') ]}\E\r/mi,
-     'as NGINX has it');
+is(($pki->shown('/', 'erp', host => 'acme.test'))[0]{h}{'x-subject'},
+   $pki->subject('erp'), 'as NGINX has it');
 is(who(0, 'utf'), '200 utf', 'a subject that needs escapes');
 is(who(0, 'dns'), '200 dns', 'a host, one of two, in any case');
 is(who(0, 'idn'), '200 idn', 'an A-label');
@@ -217,10 +160,9 @@ is(who(0, 'both'), '401', 'one that names two clients is nobody\'s');
 $t->log_like(qr/auth: a certificate names two clients/, 'and logged');
 is(who(0, 'liar'), '400', 'NGINX refuses what is not verified');
 
-is(who(0, 'dns', '--http2'), '200 dns', 'HTTP/2');
-my $url = 'https://127.0.0.1:' . $t->port(0) . '/';
-is(who(0, 'dns', '--http1.1', $url, '-o', '/dev/null', $url),
-   '200 dns, 200 dns', 'a connection that is kept');
+is(who(0, 'dns', '/', '--http2'), '200 dns', 'HTTP/2');
+is(who(0, 'dns', ['/', '/'], '--http1.1'), '200 dns, 200 dns',
+   'a connection that is kept');
 
 # taken, but not verified
 
@@ -255,7 +197,7 @@ is(join(' ', map { $seen->{$_} // 'nothing' } 'client-cert', 'client-verify'),
 
 # live
 
-$acme{clients}{late} = { certificates => [ { subject_dn => subject('long') } ] };
+$acme{clients}{late} = { certificates => [ { subject_dn => $pki->subject('long') } ] };
 delete $acme{clients}{uri};
 $t->write('tenants/acme.json', \%acme);
 

@@ -94,7 +94,8 @@ my @server = (
     [ 'sync_tenant hots;', qr/unknown "hots"; "host", "path=/ ],
     [ 'sync_tenant path=t;', qr/begins and ends with a slash/ ],
     [ 'sync_tenant header=;', qr/"sync_tenant"/ ],
-    [ 'sync_tenant certificate;', qr/"certificate" is not supported.*"host"/ ],
+    [ "location /a { sync_tenant certificate; $to }",
+      qr/certificate needs sync_client_certificate, by/, 'in' ],
 
     # proof
 

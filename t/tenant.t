@@ -341,8 +341,6 @@ $t->refused($_->[0], $_->[1], $_->[2]) for
     [ 'server { listen 127.0.0.1:%%PORT_1%%; sync_tenant host; }',
       qr/sync_tenant needs sync_tenants .* in server, .*check\.conf:\d+/,
       'a tenant without documents' ],
-    [ "$base sync_tenant certificate; }", qr/not supported by this version/,
-      'by certificate' ],
     [ "$base sync_tenant element=portalId; }",
       qr/"element=portalId": .* at byte 0/, 'an element that is no path' ],
     [ "$base sync_tenant hots; }", qr/unknown "hots"; "host"/,

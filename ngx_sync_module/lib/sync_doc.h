@@ -259,6 +259,9 @@ uint32_t sync_doc_certificates(const sync_doc_t *doc);
 sync_rc_t sync_doc_certificate_at(const sync_doc_t *doc, uint32_t i,
     sync_doc_certificate_t *certificate);
 
+/* Is the tenant found by them? */
+int sync_doc_match_certificates(const sync_doc_t *doc);
+
 
 /* Plans: all limits of a plan hold at once. */
 

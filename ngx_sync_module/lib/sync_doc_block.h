@@ -40,7 +40,7 @@ struct sync_doc_s {
     uint64_t        retention;           /* ms */
     uint64_t        webhooks;            /* ms; 0: not said */
     uint32_t        weight;              /* 0: not said */
-    uint32_t        unused;
+    uint32_t        match_certificates;
 
     sync_doc_ref_t  name;
     sync_doc_ref_t  id;

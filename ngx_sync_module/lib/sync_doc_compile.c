@@ -65,6 +65,18 @@ const sync_doc_words_t  sync_doc_entities = {
 };
 
 
+/* Whose certificates a tenant is found by. */
+
+static const sync_doc_word_t  sync_doc_holder_words[] = {
+    { "clients",        1, 0 },
+    { NULL,             0, 0 }
+};
+
+static const sync_doc_words_t  sync_doc_holders = {
+    "value", sync_doc_holder_words
+};
+
+
 static const sync_doc_list_of_t  sync_doc_host_list = {
     sync_doc_set_host, NULL, 0, 0
 };
@@ -79,6 +91,9 @@ static const sync_doc_member_t  sync_doc_match_table[] = {
       offsetof(sync_doc_t, hosts), &sync_doc_host_list },
 
     { "accounts", SYNC_DOC_OBJECT, 0, sync_doc_set_accounts, 0, NULL },
+
+    { "certificates", SYNC_DOC_STRING, 0, sync_doc_set_word,
+      offsetof(sync_doc_t, match_certificates), &sync_doc_holders },
 
     sync_doc_last
 };

@@ -401,6 +401,13 @@ sync_doc_certificate_at(const sync_doc_t *doc, uint32_t i,
 }
 
 
+int
+sync_doc_match_certificates(const sync_doc_t *doc)
+{
+    return doc->match_certificates != 0;
+}
+
+
 uint32_t
 sync_doc_plans(const sync_doc_t *doc)
 {

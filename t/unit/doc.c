@@ -922,7 +922,7 @@ test_certificates(void)
     sync_doc_certificate_t  one;
 
     rc = load("{\"tenant\":\"acme\",\"id\":\"t_1\","
-              "\"clients\":{"
+              "\"match\":{\"certificates\":\"clients\"},\"clients\":{"
               "\"z\":{\"certificates\":[{\"san_dns\":\"B.example\"},"
               "\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"]},"
               "\"b\":{},\"a/1\":{\"certificates\":["
@@ -936,6 +936,7 @@ test_certificates(void)
 
     doc = sync_doc_open(block);
 
+    ok(sync_doc_match_certificates(doc), "certificates: they say whose it is");
     is_int(sync_doc_certificates(doc), 4, "certificates: of all clients");
 
     before = sync_str_null;
@@ -965,8 +966,8 @@ test_certificates(void)
     doc = rc == SYNC_OK ? sync_doc_open(block) : NULL;
 
     ok(doc != NULL && sync_doc_certificates(doc) == 0
-       && sync_doc_certificate(doc, str("san_dns=b.example"))
-          == SYNC_DOC_NONE, "certificates: none at all");
+       && sync_doc_certificate(doc, str("san_dns=b.example")) == SYNC_DOC_NONE
+       && !sync_doc_match_certificates(doc), "certificates: none at all");
 }
 
 

@@ -18,6 +18,8 @@ static int syncctl_tenants_judge(sync_arena_t *arena,
     syncctl_tenants_t *tenants);
 static int syncctl_tenants_owner(sync_arena_t *arena,
     syncctl_tenants_t *tenants, size_t i);
+static int syncctl_tenants_certificates(sync_arena_t *arena,
+    syncctl_tenant_t *t, syncctl_tenant_t *other);
 static int syncctl_tenants_maps(sync_arena_t *arena,
     syncctl_tenants_t *tenants, syncctl_tenant_t *tenant);
 static int syncctl_tenants_map(sync_arena_t *arena,
@@ -125,7 +127,10 @@ syncctl_tenants_judge(sync_arena_t *arena, syncctl_tenants_t *tenants)
 }
 
 
-/* A host, an account and an id have one owner, by the order of the files. */
+/*
+ * A host, an account, a certificate that a tenant is found by and an id have
+ * one owner, by the order of the files.
+ */
 
 static int
 syncctl_tenants_owner(sync_arena_t *arena, syncctl_tenants_t *tenants,
@@ -177,6 +182,45 @@ syncctl_tenants_owner(sync_arena_t *arena, syncctl_tenants_t *tenants,
                     return SYNCCTL_NO;
                 }
             }
+        }
+
+        if (syncctl_tenants_certificates(arena, t, other) != SYNCCTL_YES) {
+            return SYNCCTL_NO;
+        }
+    }
+
+    return SYNCCTL_YES;
+}
+
+
+static int
+syncctl_tenants_certificates(sync_arena_t *arena, syncctl_tenant_t *t,
+    syncctl_tenant_t *other)
+{
+    uint32_t                i;
+    sync_str_t              pointer;
+    sync_doc_client_t       client;
+    sync_doc_certificate_t  c;
+
+    if (!sync_doc_match_certificates(t->doc)
+        || !sync_doc_match_certificates(other->doc))
+    {
+        return SYNCCTL_YES;
+    }
+
+    for (i = 0; sync_doc_certificate_at(t->doc, i, &c) == SYNC_OK; i++) {
+
+        if (sync_doc_certificate(other->doc, c.name) != SYNC_DOC_NONE
+            && sync_doc_client_at(t->doc, c.client, &client) == SYNC_OK)
+        {
+            pointer = sync_pointer_member(arena, sync_str_lit("/clients"),
+                                          client.id);
+
+            printf("%s: invalid: at %.*s/certificates/%u: the certificate "
+                   "\"%.*s\" is of %s\n", t->file, (int) pointer.len,
+                   (char *) pointer.data, (unsigned) c.item,
+                   (int) c.name.len, (char *) c.name.data, other->file);
+            return SYNCCTL_NO;
         }
     }
 
