@@ -106,11 +106,20 @@ typedef struct {
     int64_t                       asked;     /* Unix ms, when keys were found
                                                 wanting; 0: not yet */
     ngx_http_sync_flight_wait_t  *answer;    /* about the token */
+    ngx_event_t                   timer;     /* of either wait */
     ngx_uint_t                    retry;     /* seconds, of a 503 */
+    unsigned                      late:1;    /* the deadline is over */
 } ngx_http_sync_auth_slot_t;
 
 /* NULL: no memory. */
 ngx_http_sync_auth_slot_t *ngx_http_sync_auth_slot(ngx_http_sync_ctx_t *ctx);
+
+/*
+ * Waits for the flight, in a member of the slot, until the deadline of the
+ * request: NGX_AGAIN; NGX_DECLINED: that is over; NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_auth_wait(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_flight_t *f, ngx_http_sync_flight_wait_t **wait);
 
 
 /* Whom a token is checked against. */

@@ -164,6 +164,7 @@ ngx_http_sync_introspect_look(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_token_key_t *key, uint32_t *index, ngx_uint_t n,
     ngx_str_t *value, u_char *seal)
 {
+    ngx_int_t                   rc;
     ngx_http_sync_flight_t      flight;
     ngx_http_sync_auth_slot_t  *slot;
 
@@ -224,8 +225,11 @@ ngx_http_sync_introspect_look(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_introspect_gone(ctx, 1000);
     }
 
-    return ngx_http_sync_flight_wait(ctx, &flight, &slot->answer) == NGX_OK
-           ? NGX_AGAIN : NGX_ERROR;
+    rc = ngx_http_sync_auth_wait(ctx, &flight, &slot->answer);
+
+    return rc == NGX_DECLINED
+           ? ngx_http_sync_introspect_gone(ctx, NGX_HTTP_SYNC_INTROSPECT_GONE)
+           : rc;
 }
 
 

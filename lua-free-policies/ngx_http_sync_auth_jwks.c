@@ -505,19 +505,16 @@ static ngx_int_t
 ngx_http_sync_jwks_wait(ngx_http_sync_ctx_t *ctx, ngx_http_sync_flight_t *f,
     ngx_http_sync_auth_slot_t *slot)
 {
+    slot->retry = NGX_HTTP_SYNC_JWKS_RETRY;
+
     if (slot->waits++ == NGX_HTTP_SYNC_JWKS_WAITS) {
 
         /* leaders come and go */
 
-        slot->retry = NGX_HTTP_SYNC_JWKS_RETRY;
         return NGX_DECLINED;
     }
 
-    if (ngx_http_sync_flight_wait(ctx, f, &slot->keys) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return NGX_AGAIN;
+    return ngx_http_sync_auth_wait(ctx, f, &slot->keys);
 }
 
 

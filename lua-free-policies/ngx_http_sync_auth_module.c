@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_sync_auth_api_key(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_admit(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_auth_unknown(ngx_http_sync_ctx_t *ctx);
+static void ngx_http_sync_auth_late(ngx_event_t *ev);
+static void ngx_http_sync_auth_woken(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_auth_cancel(ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_auth_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
@@ -136,6 +138,8 @@ ngx_http_sync_auth_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_http_sync_auth_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
+
+    ngx_http_sync_auth_woken(ctx);
 
     ngx_memzero(&ctx->principal, sizeof(ngx_http_sync_principal_t));
     ctx->principal.index = SYNC_DOC_NONE;
@@ -433,6 +437,66 @@ ngx_http_sync_auth_slot(ngx_http_sync_ctx_t *ctx)
 }
 
 
+/* A leader that died is replaced when its time is over, not when ours is. */
+
+ngx_int_t
+ngx_http_sync_auth_wait(ngx_http_sync_ctx_t *ctx, ngx_http_sync_flight_t *f,
+    ngx_http_sync_flight_wait_t **wait)
+{
+    ngx_msec_t                  left;
+    ngx_http_sync_auth_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_AUTH];
+    left = ngx_http_sync_left(ctx);
+
+    if (slot->late || left == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_sync_flight_wait(ctx, f, wait) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    slot->timer.handler = ngx_http_sync_auth_late;
+    slot->timer.data = ctx;
+    slot->timer.log = ctx->request->connection->log;
+
+    ngx_add_timer(&slot->timer, left);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_sync_auth_late(ngx_event_t *ev)
+{
+    ngx_http_sync_ctx_t *ctx = ev->data;
+
+    ngx_http_sync_auth_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_AUTH];
+    slot->late = 1;
+
+    ngx_http_sync_flight_unwait(slot->keys);
+    ngx_http_sync_flight_unwait(slot->answer);
+
+    ngx_http_sync_wake(ctx);
+}
+
+
+static void
+ngx_http_sync_auth_woken(ngx_http_sync_ctx_t *ctx)
+{
+    ngx_http_sync_auth_slot_t  *slot;
+
+    slot = ctx->slots[NGX_HTTP_SYNC_STEP_AUTH];
+
+    if (slot != NULL && slot->timer.timer_set) {
+        ngx_del_timer(&slot->timer);
+    }
+}
+
+
 /* Withdraws what the proof waits for. */
 
 static void
@@ -446,6 +510,7 @@ ngx_http_sync_auth_cancel(ngx_http_sync_ctx_t *ctx)
         return;
     }
 
+    ngx_http_sync_auth_woken(ctx);
     ngx_http_sync_flight_unwait(slot->keys);
     ngx_http_sync_flight_unwait(slot->answer);
 
