@@ -318,10 +318,6 @@ ngx_http_sync_auth_malformed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 ngx_int_t
 ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 {
-    ngx_http_sync_auth_loc_conf_t  *alcf;
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_auth_module);
-
     if (ngx_http_sync_challenge(r, ctx, NGX_HTTP_SYNC_CHALLENGE_PROOF, NULL)
         != NGX_OK)
     {
@@ -332,11 +328,8 @@ ngx_http_sync_auth_missing(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
                                  "unauthenticated", "A proof is needed",
                                  NGX_HTTP_SYNC_TECHNICAL,
                                  "this request needs a proof of who sends "
-                                 "it: %s",
-                                 alcf->signature ? "a token, an API key or a "
-                                                   "signature, as this place "
-                                                   "takes them"
-                                                 : "a token or an API key");
+                                 "it, one of those that WWW-Authenticate "
+                                 "names");
 }
 
 

@@ -266,4 +266,7 @@ for (@rows) {
                                             : 'no challenge'));
 }
 
+like($t->request('GET', '/auth', host => 'acme.test')->json->{detail},
+     qr/one of those that WWW-Authenticate names/, 'as the problem says');
+
 $t->done;
