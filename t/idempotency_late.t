@@ -70,7 +70,13 @@ sub leaves {
     $s->flush;
     sleep 0.2;
 
+    # not before it stands still: what wakes it up would be the answer alone
+
     kill STOP => $worker;
+    $t->wait_for(sub {
+        return Test::Sync::Redis::slurp("/proc/$worker/stat") =~ /\) T /;
+    });
+
     $redis->cont_signal;
 
     ok($t->wait_for(sub { $redis->commands('evalsha') > $before }),
