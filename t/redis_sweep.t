@@ -126,3 +126,79 @@ subtest 'several stores, and one that goes' => sub {
 
     $t->done;
 };
+
+
+# what is due lies where its tenant does, and the list of places on one node
+
+subtest 'in a cluster' => sub {
+    my @nodes = Test::Sync::Redis->cluster(3);
+    my $conf = 'sync_store redis+cluster://'
+               . join(',', map { '127.0.0.1:' . $_->port } @nodes)
+               . ' timeout=500ms;';
+    my $one = Test::Sync::Redis->gateway($conf);
+
+    # of the node that has a slot, whoever that is by now
+
+    my $owner = sub {
+        my ($key) = @_;
+
+        for my $node (@nodes) {
+            my ($n, $moved) = $node->try('ZCARD', $key);
+            return $node if !$moved;
+        }
+
+        return;
+    };
+
+    my $all = sub {
+        return join '', sort map { split / /, states($_, 't*') } @nodes;
+    };
+
+    my $after = sub {
+        my ($states, $seconds) = @_;
+        return $one->wait_for(sub { $all->() eq $states }, $seconds);
+    };
+
+    is(leave($one, "k$_", lease => 2000, tenant => "t$_"), 'OK OK',
+       "tenant $_") for 1 .. 30;
+    is($all->(), 'P' x 30, 'nothing is over so far');
+    cmp_ok(scalar(grep { states($_, 't*') } @nodes), '==', 3,
+           'each node has some');
+
+    ok($after->('U' x 30, 12), 'U on each node, and nobody has asked');
+    ok($one->wait_for(sub { $owner->($places)->cmd('ZCARD', $places) == 0 },
+                      10), 'places where nothing is left are forgotten');
+
+    # the list moves while something is due in it
+
+    is(leave($one, "m$_", lease => 2500, tenant => "t$_"), 'OK OK',
+       'another note') for 1 .. 5;
+    ok($one->wait_for(sub { $owner->($places)->cmd('ZCARD', $places) == 5 },
+                      3), 'places are told');
+
+    my $from = $owner->($places);
+    my ($to, @other) = grep { $_ != $from } @nodes;
+    my $slot = $from->cmd('CLUSTER', 'KEYSLOT', $places);
+
+    $to->move_slot($slot, $from, $to, sub {
+        sleep 0.5 if $_[0] eq 'begun' || $_[0] eq 'moved';
+    }, @other);
+
+    is($owner->($places), $to, 'the list has moved');
+    ok($after->('U' x 35, 15), 'and is followed');
+
+    # who left the notes is gone, the places are those of several nodes
+
+    is(leave($one, "d$_", lease => 4000, tenant => "t$_"), 'OK OK',
+       'another note') for 1 .. 12;
+    ok($one->wait_for(sub { $owner->($places)->cmd('ZCARD', $places) == 12 },
+                      3), 'places are told');
+    $one->done;
+    is($all->(), 'P' x 12 . 'U' x 35, 'it goes');
+
+    $one = Test::Sync::Redis->gateway($conf);
+
+    ok($after->('U' x 47, 20), 'another one finds them') or diag($all->());
+
+    $one->done;
+};
