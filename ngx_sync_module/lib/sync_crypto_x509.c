@@ -13,85 +13,195 @@
 #include <openssl/x509v3.h>
 
 
+#define SYNC_DER_BOOLEAN     0x01
+#define SYNC_DER_INTEGER     0x02
+#define SYNC_DER_BIT_STRING  0x03
+#define SYNC_DER_OCTETS      0x04
+#define SYNC_DER_OID         0x06
+#define SYNC_DER_SEQUENCE    0x30
+#define SYNC_DER_CONTEXT(n)  (0xa0 | (n))
+
+
+static sync_rc_t sync_x509_walk(sync_str_t der, sync_str_t *subject,
+    sync_str_t *san);
+static sync_rc_t sync_x509_extensions(sync_str_t list, sync_str_t *san);
 static sync_rc_t sync_x509_subject(sync_x509_t *out, sync_arena_t *arena,
-    X509 *x509);
+    sync_str_t der);
 static sync_rc_t sync_x509_sans(sync_x509_t *out, sync_arena_t *arena,
     const GENERAL_NAMES *names);
+static int sync_der_take(sync_str_t *in, unsigned tag, sync_str_t *content);
+static int sync_der_is(sync_str_t in, unsigned tag);
 
+
+/*
+ * d2i_X509() would load the public key, too, which costs many times what is
+ * needed here, for each request.
+ */
 
 sync_rc_t
 sync_x509_read(sync_x509_t *out, sync_arena_t *arena, sync_str_t der)
 {
-    X509                 *x509;
     sync_rc_t             rc;
+    sync_str_t            subject, san;
     GENERAL_NAMES        *names;
     const unsigned char  *p;
 
     memset(out, 0, sizeof(sync_x509_t));
 
-    p = der.data;
-    x509 = d2i_X509(NULL, &p, (long) der.len);
-
-    if (x509 == NULL || p != der.data + der.len) {
-        X509_free(x509);
-        ERR_clear_error();
+    if (sync_x509_walk(der, &subject, &san) != SYNC_OK) {
         return SYNC_NO;
     }
 
-    rc = sync_x509_subject(out, arena, x509);
+    rc = sync_x509_subject(out, arena, subject);
 
-    if (rc == SYNC_OK) {
+    if (rc == SYNC_OK && san.data != NULL) {
+        p = san.data;
+        names = d2i_GENERAL_NAMES(NULL, &p, (long) san.len);
 
-        /* NULL, too, where it is there more than once */
-
-        names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-
-        if (names != NULL) {
+        if (names != NULL && p == san.data + san.len) {
             rc = sync_x509_sans(out, arena, names);
-            GENERAL_NAMES_free(names);
         }
+
+        GENERAL_NAMES_free(names);
     }
 
-    X509_free(x509);
     ERR_clear_error();
 
     return rc;
 }
 
 
-/* As NGINX has it in $ssl_client_s_dn. */
+/* RFC 5280, 4.1: both as DER; san.data NULL: there is none, or two. */
 
 static sync_rc_t
-sync_x509_subject(sync_x509_t *out, sync_arena_t *arena, X509 *x509)
+sync_x509_walk(sync_str_t der, sync_str_t *subject, sync_str_t *san)
 {
-    BIO        *bio;
-    long        len;
-    char       *text;
-    sync_str_t  s;
+    sync_str_t  s, tbs, list;
 
-    bio = BIO_new(BIO_s_mem());
-    if (bio == NULL) {
-        return SYNC_FAULT;
-    }
+    *san = sync_str_null;
 
-    if (X509_NAME_print_ex(bio, X509_get_subject_name(x509), 0,
-                           XN_FLAG_RFC2253)
-        < 0)
+    if (!sync_der_take(&der, SYNC_DER_SEQUENCE, &s) || der.len
+        || !sync_der_take(&s, SYNC_DER_SEQUENCE, &tbs)
+        || !sync_der_take(&s, SYNC_DER_SEQUENCE, NULL)
+        || !sync_der_take(&s, SYNC_DER_BIT_STRING, NULL) || s.len)
     {
-        BIO_free(bio);
         return SYNC_NO;
     }
 
-    len = BIO_get_mem_data(bio, &text);
+    /* version, serial number, signature, issuer, validity */
 
-    s.data = (unsigned char *) text;
-    s.len = len > 0 ? (size_t) len : 0;
+    if ((sync_der_is(tbs, SYNC_DER_CONTEXT(0))
+         && !sync_der_take(&tbs, SYNC_DER_CONTEXT(0), NULL))
+        || !sync_der_take(&tbs, SYNC_DER_INTEGER, NULL)
+        || !sync_der_take(&tbs, SYNC_DER_SEQUENCE, NULL)
+        || !sync_der_take(&tbs, SYNC_DER_SEQUENCE, NULL)
+        || !sync_der_take(&tbs, SYNC_DER_SEQUENCE, NULL))
+    {
+        return SYNC_NO;
+    }
 
-    out->subject = sync_strdup(arena, s);
+    *subject = tbs;
+
+    if (!sync_der_take(&tbs, SYNC_DER_SEQUENCE, NULL)) {
+        return SYNC_NO;
+    }
+
+    subject->len -= tbs.len;
+
+    if (!sync_der_take(&tbs, SYNC_DER_SEQUENCE, NULL)) {
+        return SYNC_NO;
+    }
+
+    /* the unique identifiers of version 2 are primitive */
+
+    if ((sync_der_is(tbs, 0x81) && !sync_der_take(&tbs, 0x81, NULL))
+        || (sync_der_is(tbs, 0x82) && !sync_der_take(&tbs, 0x82, NULL)))
+    {
+        return SYNC_NO;
+    }
+
+    if (tbs.len == 0) {
+        return SYNC_OK;
+    }
+
+    if (!sync_der_take(&tbs, SYNC_DER_CONTEXT(3), &s) || tbs.len
+        || !sync_der_take(&s, SYNC_DER_SEQUENCE, &list) || s.len)
+    {
+        return SYNC_NO;
+    }
+
+    return sync_x509_extensions(list, san);
+}
+
+
+static sync_rc_t
+sync_x509_extensions(sync_str_t list, sync_str_t *san)
+{
+    unsigned    n;
+    sync_str_t  extension, oid, value;
+
+    n = 0;
+
+    while (list.len) {
+
+        if (!sync_der_take(&list, SYNC_DER_SEQUENCE, &extension)
+            || !sync_der_take(&extension, SYNC_DER_OID, &oid)
+            || (sync_der_is(extension, SYNC_DER_BOOLEAN)
+                && !sync_der_take(&extension, SYNC_DER_BOOLEAN, NULL))
+            || !sync_der_take(&extension, SYNC_DER_OCTETS, &value)
+            || extension.len)
+        {
+            return SYNC_NO;
+        }
+
+        /* 2.5.29.17 */
+
+        if (oid.len == 3 && memcmp(oid.data, "\x55\x1d\x11", 3) == 0) {
+            *san = n++ == 0 ? value : sync_str_null;
+        }
+    }
+
+    return SYNC_OK;
+}
+
+
+/* As NGINX has it in $ssl_client_s_dn. */
+
+static sync_rc_t
+sync_x509_subject(sync_x509_t *out, sync_arena_t *arena, sync_str_t der)
+{
+    BIO                  *bio;
+    long                  len;
+    char                 *text;
+    sync_rc_t             rc;
+    X509_NAME            *name;
+    sync_str_t            s;
+    const unsigned char  *p;
+
+    p = der.data;
+    name = d2i_X509_NAME(NULL, &p, (long) der.len);
+    bio = BIO_new(BIO_s_mem());
+    rc = SYNC_NO;
+
+    if (bio == NULL) {
+        rc = SYNC_FAULT;
+
+    } else if (name != NULL && p == der.data + der.len
+               && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
+    {
+        len = BIO_get_mem_data(bio, &text);
+
+        s.data = (unsigned char *) text;
+        s.len = len > 0 ? (size_t) len : 0;
+
+        out->subject = sync_strdup(arena, s);
+        rc = out->subject.data != NULL ? SYNC_OK : SYNC_FAULT;
+    }
 
     BIO_free(bio);
+    X509_NAME_free(name);
 
-    return out->subject.data != NULL ? SYNC_OK : SYNC_FAULT;
+    return rc;
 }
 
 
@@ -155,4 +265,56 @@ sync_x509_sans(sync_x509_t *out, sync_arena_t *arena,
     }
 
     return SYNC_OK;
+}
+
+
+/*
+ * One value of the tag, of a definite length; content may be NULL.  0: that is
+ * not what comes next.
+ */
+
+static int
+sync_der_take(sync_str_t *in, unsigned tag, sync_str_t *content)
+{
+    size_t  i, n, len;
+
+    if (in->len < 2 || in->data[0] != tag) {
+        return 0;
+    }
+
+    len = in->data[1];
+    i = 2;
+
+    if (len & 0x80) {
+        n = len & 0x7f;
+
+        if (n == 0 || n > 3 || in->len < 2 + n) {
+            return 0;
+        }
+
+        for (len = 0; i < 2 + n; i++) {
+            len = len << 8 | in->data[i];
+        }
+    }
+
+    if (in->len - i < len) {
+        return 0;
+    }
+
+    if (content != NULL) {
+        content->data = in->data + i;
+        content->len = len;
+    }
+
+    in->data += i + len;
+    in->len -= i + len;
+
+    return 1;
+}
+
+
+static int
+sync_der_is(sync_str_t in, unsigned tag)
+{
+    return in.len && in.data[0] == tag;
 }

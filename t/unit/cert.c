@@ -214,6 +214,26 @@ main(void)
               "", "the extension twice");
     names_are(certificate(nobody, sans(sync_str_lit("\x82\x09x"))), "",
               "a broken extension");
+    names_are(certificate(nobody,
+                          tlv(0x30, join(der(0x06, "\x55\x1d\x11"),
+                                         join(der(0x01, "\xff"),
+                                              tlv(0x04, tlv(0x30,
+                                                  der(DNS, "a.example"))))))),
+              "san_dns=a.example", "a critical one");
+    names_are(certificate(nobody,
+                          join(tlv(0x30, join(der(0x06, "\x55\x1d\x12"),
+                                              tlv(0x04, tlv(0x30,
+                                                  der(DNS, "ca.example"))))),
+                               sans(der(DNS, "a.example")))),
+              "san_dns=a.example", "beside those of the issuer");
+    names_are(certificate(nobody, join(sans(der(DNS, "a.example")),
+                                       sync_str_lit("\x30\x80\0\0"))),
+              NULL, "a length that is not definite");
+    names_are(certificate(nobody, join(sans(der(DNS, "a.example")),
+                                       sync_str_lit("\x30\x09x"))),
+              NULL, "an extension that is cut");
+    names_are(certificate(join(nobody, nobody), sync_str_null), NULL,
+              "two subjects");
 
     many = sync_str_null;
 
