@@ -5,29 +5,31 @@
 #
 #     make bench [QUICK=1]
 #
-# Two gateways of one worker each (one without the module), pinned to the first
-# core; upstream and load (wrk, 64 connections, a 2 KB order by POST) on the
-# second.  Each round measures every variant once; the median is printed.  The
-# upstream answers with the id of the new order, but for "both ways": there it
-# sends the whole document.
+# Two gateways of one worker each (one without the module), upstream, load (wrk,
+# 64 connections, a 2 KB order by POST), a redis-server: all on one core, where
+# who has something to do finds the others' work done, as under full load; what
+# the other core does meanwhile disturbs little.  Each round measures every
+# variant once; the median is printed.  The upstream answers with the id of the
+# new order, but for "both ways": there it sends the whole document.
 #
 # "token, RS256" sends 6,000 tokens in turn, more than all caches hold, so each is
 # verified; HAProxy does the same beside it with its jwt_verify, where there is
 # one (`apt-get install haproxy`), and is compared with a bare proxy of its own.
 #
-# Variants of Redis run on a third gateway, with a redis-server on the second
-# core.  What a request costs that server is the last column.
+# Variants of Redis run on a third gateway.  What a request costs that server is
+# the last column.
 #
 # "user" is what of it was spent outside the kernel.  "of bare" compares with a
 # bare proxy_pass that is sent the same headers: a token of 700 bytes has to be
 # read and passed on by it, too.
 #
-# To wake a core that sleeps costs the one that wakes it some microseconds, most
-# of all in a virtual machine, and the slower a variant, the more often the
-# second core would sleep: the slower ones would pay for a wait that is not
-# theirs, and for none of their system calls, which are the same.  So an idle
-# process keeps that core awake, and what runs there is a batch job, for which
-# nothing is interrupted.  --asleep measures without.
+# --two-cores puts all but the gateways on a second core.  To wake a core that
+# sleeps costs the one that wakes it some microseconds, most of all in a virtual
+# machine, and the slower a variant, the more often the second core would sleep:
+# the slower ones would pay for a wait that is not theirs, and for none of their
+# system calls, which are the same.  So an idle process keeps that core awake,
+# and what runs there is a batch job, for which nothing is interrupted; --asleep
+# measures without.
 
 use strict;
 use warnings;
@@ -44,6 +46,7 @@ my $root = abs_path(dirname(__FILE__) . '/..');
 my $build = $ENV{SYNC_BUILD} || "$root/build";
 my $nginx = $ENV{SYNC_NGINX} || '/usr/sbin/nginx';
 my $quick = grep { $_ eq '--quick' } @ARGV;
+my $two = grep { $_ eq '--two-cores' } @ARGV;
 my $asleep = grep { $_ eq '--asleep' } @ARGV;
 my @only = grep { !/^--/ } @ARGV;
 
@@ -58,7 +61,9 @@ my %pids;
 my ($yield) = grep { $_ } map { qx(uname -m) =~ /^$_->[0]/ && $_->[1] }
               [ 'x86_64', 24 ], [ 'aarch64', 124 ];
 
-my $batch = $asleep || !$yield ? '' : 'chrt -b 0 ';
+my $batch = !$two || $asleep || !$yield ? '' : 'chrt -b 0 ';
+my $pin = $batch . 'taskset ' . ($two ? 2 : 1);
+my $affinity = $two ? '10' : '01';
 my $awake = 0;
 
 sub slurp { local (@ARGV, $/) = shift; return scalar <> }
@@ -168,7 +173,7 @@ error_log $dir/error.log warn;
 events { worker_connections 1024; }
 END
 
-spew('up.conf', "worker_cpu_affinity 10;\npid $dir/up.pid;\n$common" . <<"END");
+spew('up.conf', "worker_cpu_affinity $affinity;\npid $dir/up.pid;\n$common" . <<"END");
 http {
     access_log off;
     keepalive_requests 1000000;
@@ -342,7 +347,7 @@ if (grep { $_ eq 'redis' } @gateways) {
 
     if ($pids{store} == 0) {
         open STDOUT, '>', "$dir/redis.log";
-        exec(split(' ', $batch), qw(taskset 2 redis-server --port),
+        exec(split(' ', $pin), qw(redis-server --port),
              $port{store}, '--bind', '127.0.0.1', '--dir', "$dir", '--save',
              '', '--maxmemory-policy', 'noeviction')
             or kill 'KILL', $$;
@@ -521,7 +526,7 @@ for my $round (0 .. $rounds) {
 
         my $asked = $opt->{redis} ? (cpu($pids{store}))[0] : 0;
         my @before = cpu(worker($which));
-        my $out = qx(${batch}taskset 2 wrk -t1 -c64 -d${time}s -s $lua \\
+        my $out = qx($pin wrk -t1 -c64 -d${time}s -s $lua \\
                      http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
         my @after = cpu(worker($which));
         my ($spent, $user, $system) = map { $after[$_] - $before[$_] } 0 .. 2;
@@ -574,5 +579,7 @@ for my $v (@variants) {
                           : '';
 }
 
-printf "\n%d rounds of %d s; order %d bytes; the other core %s\n", $rounds,
-       $seconds, length $order, $batch ? 'awake' : 'may sleep';
+printf "\n%d rounds of %d s; order %d bytes; %s\n", $rounds, $seconds,
+       length $order, !$two ? 'all on one core'
+                      : $batch ? 'two cores, the other one awake'
+                      : 'two cores, the other one may sleep';
