@@ -370,6 +370,7 @@ ngx_http_sync_edge_names(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 {
     sync_rc_t     rc;
     ngx_int_t     verified;
+    sync_str_t    names[SYNC_CERT_NAMES];
     sync_error_t  err;
 
     verified = ngx_http_sync_edge_verified(r, shown);
@@ -385,14 +386,7 @@ ngx_http_sync_edge_names(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return verified == NGX_DECLINED ? NGX_OK : verified;
     }
 
-    shown->names = ngx_palloc(ctx->request->pool,
-                              SYNC_CERT_NAMES * sizeof(sync_str_t));
-    if (shown->names == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = sync_cert_names(shown->der, &ctx->arena, shown->names, &shown->n,
-                         &err);
+    rc = sync_cert_names(shown->der, &ctx->arena, names, &shown->n, &err);
 
     if (rc == SYNC_NO) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -400,7 +394,23 @@ ngx_http_sync_edge_names(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         shown->n = 0;
     }
 
-    return rc == SYNC_FAULT ? NGX_ERROR : NGX_OK;
+    if (rc == SYNC_FAULT) {
+        return NGX_ERROR;
+    }
+
+    if (shown->n == 0) {
+        return NGX_OK;
+    }
+
+    shown->names = ngx_palloc(ctx->request->pool,
+                              shown->n * sizeof(sync_str_t));
+    if (shown->names == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(shown->names, names, shown->n * sizeof(sync_str_t));
+
+    return NGX_OK;
 }
 
 

@@ -36,6 +36,7 @@ $pki->issue(both => '/CN=both', 'DNS:erp.acme.example,URI:spiffe://acme/ERP');
 $pki->issue(print => '/O=Acme/CN=erp', 'DNS:erp.acme.example');
 $pki->issue(wild => '/CN=wild', 'DNS:*.acme.example');
 $pki->issue(nul => '/CN=nul', 'DER:' . join ':', unpack '(H2)*', $nul);
+$pki->issue(many => '/O=Acme/CN=erp', join ',', map { "DNS:h$_.example" } 1 .. 256);
 $pki->issue(long => '/O=Acme/OU=west/CN=erp');
 
 my %acme = (
@@ -177,6 +178,9 @@ is(by_header('/plain/', 'erp'), '401', 'a proxy that says nothing of it');
 is(by_header('/plain/', 'print'), '200 print', 'but for its digest');
 is(by_header('/verified/', 'erp'), '200 subject', 'a proxy that verifies all');
 is(by_header('/verified/', 'nul'), '401', 'a NUL from a proxy');
+is(by_header('/verified/', 'many'), '401', 'more names than are read');
+$t->log_like(qr/edge: a certificate without names, it has more than 256/,
+             'which is logged');
 is(by_header('/says/', 'dns', 'Client-Verify' => 'SUCCESS'), '200 dns',
    'one that says so');
 is(by_header('/says/below/', 'dns', 'Client-Verify' => 'SUCCESS'), '200 dns',
