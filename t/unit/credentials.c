@@ -21,6 +21,7 @@ static void hex_is(const unsigned char *bytes, size_t len, const char *want,
 static void test_sha1(void);
 static void test_base(void);
 static void test_oauth1(void);
+static void test_netsuite(void);
 static void test_wsse(void);
 static void test_envelope(void);
 static void test_assertion(void);
@@ -37,6 +38,7 @@ main(void)
     test_sha1();
     test_base();
     test_oauth1();
+    test_netsuite();
     test_wsse();
     test_envelope();
     test_assertion();
@@ -193,6 +195,25 @@ test_oauth1(void)
        "as others sign it");
     ok(!has(value, "oauth_token"), "and it is not said");
 
+    /* token credentials; wherever the verifier stands, it is signed alike */
+
+    o.target = str("/token?oauth_verifier=hfdp7dh39dks9884");
+    o.token = str("hh5s93j4hdidpola");
+    o.token_secret = str("hdhd0244k9j7ao03");
+    o.nonce = str("walatlh");
+    o.now = 137131201;
+
+    ok(sync_oauth1(&o, arena, &value) == SYNC_OK, "with a verifier");
+    ok(has(value, "oauth_signature=\"gKgrFCywp7rO0OXSjdot%2FIHF7IU%3D\""),
+       "as RFC 5849 1.2 has it");
+
+    o.target = str("/initiate?oauth_callback="
+                   "http%3A%2F%2Fprinter.example.com%2Fready");
+    o.token = sync_str_null;
+    o.token_secret = sync_str_null;
+    o.nonce = str("wIjqoxSZ");
+    o.now = 137131200;
+
     o.sha1 = 0;
     o.version = 1;
     o.realm = sync_str_null;
@@ -215,6 +236,52 @@ test_oauth1(void)
 
     (void) sync_text_end(&text, &o.target);
     ok(sync_oauth1(&o, arena, &value) == SYNC_NO, "too many members");
+}
+
+
+/*
+ * As its tokens are signed: members in the order of their encoded names, then
+ * values, whatever is not unreserved encoded; signed by another implementation.
+ */
+
+static void
+test_netsuite(void)
+{
+    sync_str_t     base, value;
+    sync_oauth1_t  o;
+
+    memset(&o, 0, sizeof(o));
+
+    o.method = str("GET");
+    o.scheme = str("https");
+    o.authority = str("12345-SB1.suitetalk.api.netsuite.com:443");
+    o.target = str("/services/rest/record/v1/salesOrder/eid:PO%2F7%20%C3%A9"
+                   "?a-=1&a=2&q=memo%20IS%20%22x%2By%22&b=%2A!'()&B=~&a=10");
+    o.consumer_key = str("ck");
+    o.consumer_secret = str("c%s&");
+    o.token = str("tk");
+    o.token_secret = str("t/s+=");
+    o.realm = str("12345_SB1");
+    o.nonce = str("fjaLirsIcCGVZWzBX0pg");
+    o.now = 1508242306;
+    o.version = 1;
+
+    ok(sync_oauth1_base(&o, arena, &base) == SYNC_OK, "of NetSuite");
+    is_str(base, "GET&https%3A%2F%2F12345-sb1.suitetalk.api.netsuite.com%2F"
+                 "services%2Frest%2Frecord%2Fv1%2FsalesOrder%2Feid%3APO%252F7"
+                 "%2520%25C3%25A9&B%3D~%26a%3D10%26a%3D2%26a-%3D1%26b%3D%252A"
+                 "%2521%2527%2528%2529%26oauth_consumer_key%3Dck%26oauth_nonce"
+                 "%3DfjaLirsIcCGVZWzBX0pg%26oauth_signature_method%3DHMAC-SHA2"
+                 "56%26oauth_timestamp%3D1508242306%26oauth_token%3Dtk%26oauth"
+                 "_version%3D1.0%26q%3Dmemo%2520IS%2520%2522x%252By%2522",
+           "no realm, no port, all in order");
+
+    ok(sync_oauth1(&o, arena, &value) == SYNC_OK, "signed");
+    ok(has(value, "OAuth realm=\"12345_SB1\", oauth_consumer_key"),
+       "the account stands in the header alone");
+    ok(has(value, "oauth_signature=\"NkqmA80OE7cqSBw%2FGXiTYf%2FzbOKJe4ai1GUi0"
+                  "68E%2Fvs%3D\""),
+       "with HMAC-SHA256 and both secrets encoded");
 }
 
 
