@@ -202,3 +202,44 @@ subtest 'in a cluster' => sub {
 
     $one->done;
 };
+
+
+subtest 'the node of the list dies' => sub {
+    my @nodes = Test::Sync::Redis->cluster(3, replicas => 3,
+        config => [ 'cluster-require-full-coverage' => 'no' ]);
+    my $conf = 'sync_store redis+cluster://'
+               . join(',', map { '127.0.0.1:' . $_->port } @nodes)
+               . ' timeout=500ms after_loss=execute;';
+    my $t = Test::Sync::Redis->gateway($conf);
+
+    is(leave($t, "k$_", lease => 4000, tenant => "t$_"), 'OK OK',
+       "tenant $_") for 1 .. 12;
+
+    my $dead;
+
+    ok($t->wait_for(sub {
+        ($dead) = grep { (($_->try('ZCARD', $places))[0] // 0) == 12 }
+                       @nodes[0 .. 2];
+    }, 3), 'places are told');
+
+    my ($follows) = grep { $_->info('master_port') == $dead->port }
+                         @nodes[3 .. 5];
+
+    ok($t->wait_for(sub { $follows->cmd('DBSIZE') == $dead->cmd('DBSIZE') },
+                    3), 'and are known to its replica');
+    $t->done;
+    $dead->kill9;
+
+    $t = Test::Sync::Redis->gateway($conf);
+
+    ok($t->wait_for(sub {
+        # one that knows of no successor yet shows nothing
+
+        return 'U' x 12 eq join '', map { split / /,
+                                          eval { states($_, 't*') } // '' }
+               grep { $_->role eq 'master' && $_->cmd('DBSIZE') }
+               grep { $_ != $dead } @nodes;
+    }, 40), 'its replica goes on with it');
+
+    $t->done;
+};
