@@ -40,7 +40,7 @@ sync_xml_guard(sync_str_t text, sync_format_limits_t *limits, size_t *start,
     sync_error_t *err)
 {
     sync_rc_t          rc;
-    unsigned char     *lt;
+    unsigned char     *lt, *nul;
     sync_xml_guard_t   g;
 
     memset(&g, 0, sizeof(sync_xml_guard_t));
@@ -54,6 +54,15 @@ sync_xml_guard(sync_str_t text, sync_format_limits_t *limits, size_t *start,
     }
 
     *start = g.pos;
+
+    /* libxml2 takes a NUL at the start for a sign of another encoding */
+
+    nul = memchr(text.data, '\0', text.len);
+
+    if (nul != NULL) {
+        return sync_xml_guard_refuse(&g, "syntax", (size_t) (nul - text.data),
+                                     "there is no NUL in XML");
+    }
 
     rc = sync_xml_guard_declaration(&g);
 

@@ -460,7 +460,7 @@ sync_xml_attr(sync_xml_out_t *out, sync_str_t key, uint32_t n)
         name.len -= 4;
     }
 
-    if (!sync_xml_name_ok(name) || sync_str_is(name, "xmlns")) {
+    if (!sync_xml_name_ok(name) || sync_str_is(key, "xmlns")) {
         return sync_xml_no(out, n, "the name of the member is no name of an "
                            "attribute");
     }

@@ -128,6 +128,8 @@ static const xml_row_t  rows[] = {
     { "<a xmlns='urn:x' xmlns:i='" XSI "' i:type='T'/>",
       "{'a':{'@xmlns':'urn:x','@xsi:type':'{urn:x}T'}}" },
     { "<a xmlns:i='" XSI "' i:type='T'/>", "{'a':{'@xsi:type':'T'}}" },
+    { "<a xml:xmlns='e'>x</a>", "{'a':{'@xml:xmlns':'e','#text':'x'}}" },
+    { "<a xmlns:p='u' p:xmlns='1'/>", "{'a':{'@{u}xmlns':'1'}}" },
 };
 
 
@@ -575,6 +577,14 @@ bounds(void)
             "400,000 elements, two by two");
     hostile(many("<a>", "<b/>", 500000, "</a>"), &limits, "too-many-nodes",
             "500,001 elements");
+
+    /* UCS-4, as libxml2 sees it, which then says what is wrong on stderr */
+
+    xml = (sync_str_t) { 8, (unsigned char *) "\0\0<\0<a/>" };
+    is_int(sync_xml_read(arena, xml, &limits, &json, &err), SYNC_NO,
+           "a NUL is refused");
+    is_str(plain(err.text), "line 1: there is no NUL in XML",
+           "before libxml2 has it");
 
     xml = str("<a>123</a>");
 
