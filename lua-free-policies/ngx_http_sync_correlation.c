@@ -27,6 +27,7 @@ const ngx_http_sync_step_t  ngx_http_sync_correlation_step = {
     NGX_HTTP_SYNC_STAGE_PREACCESS,
     NGX_HTTP_SYNC_STEP_CORRELATION,
     ngx_http_sync_correlation_enabled,
+    0,
     ngx_http_sync_correlation_run,
     NULL,
     NULL,
@@ -34,10 +35,13 @@ const ngx_http_sync_step_t  ngx_http_sync_correlation_step = {
 };
 
 
-static ngx_str_t  ngx_http_sync_x_correlation_id =
-    ngx_string("X-Correlation-ID");
+static ngx_http_sync_field_t  ngx_http_sync_x_correlation_id = {
+    ngx_string("X-Correlation-ID"), (u_char *) "x-correlation-id", 0
+};
 static ngx_str_t  ngx_http_sync_x_sync = ngx_string("x-sync-");
-static ngx_str_t  ngx_http_sync_traceparent = ngx_string("traceparent");
+static ngx_http_sync_field_t  ngx_http_sync_traceparent = {
+    ngx_string("traceparent"), (u_char *) "traceparent", 0
+};
 
 
 static ngx_uint_t
@@ -55,7 +59,8 @@ ngx_http_sync_correlation_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ngx_uint_t        lines;
     ngx_table_elt_t  *h;
 
-    h = ngx_http_sync_header_in(r, &ngx_http_sync_x_correlation_id, &lines);
+    h = ngx_http_sync_header_in(r, &ngx_http_sync_x_correlation_id.name,
+                                &lines);
 
     if (sync_random(random, sizeof(random)) != SYNC_OK) {
         return NGX_ERROR;
@@ -73,8 +78,8 @@ ngx_http_sync_correlation_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         ctx->correlation.data = p;
         ctx->correlation.len = sync_hex_encode(p, random, 16);
 
-        if (ngx_http_sync_set_header_in(r, &ngx_http_sync_x_correlation_id,
-                                        &ctx->correlation)
+        if (ngx_http_sync_set_field_in(r, &ngx_http_sync_x_correlation_id,
+                                       &ctx->correlation, lines)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -89,7 +94,7 @@ ngx_http_sync_correlation_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     /* Trace Context, 3.2: continue a valid trace as a new parent */
 
-    h = ngx_http_sync_header_in(r, &ngx_http_sync_traceparent, &lines);
+    h = ngx_http_sync_header_in(r, &ngx_http_sync_traceparent.name, &lines);
 
     p = ngx_pnalloc(r->pool, NGX_HTTP_SYNC_TRACEPARENT_LEN);
     if (p == NULL) {
@@ -116,7 +121,8 @@ ngx_http_sync_correlation_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ctx->trace_id.data = p + NGX_HTTP_SYNC_TRACE_ID;
     ctx->trace_id.len = 32;
 
-    return ngx_http_sync_set_header_in(r, &ngx_http_sync_traceparent, &value);
+    return ngx_http_sync_set_field_in(r, &ngx_http_sync_traceparent, &value,
+                                      lines);
 }
 
 

@@ -29,6 +29,7 @@ static void ngx_http_sync_limit_label(ngx_http_sync_limit_group_t *g,
     ngx_http_sync_limit_line_t *line, u_char *buf, ngx_str_t *name);
 static size_t ngx_http_sync_limit_pk(ngx_http_sync_limit_group_t *g,
     u_char *dst);
+static u_char *ngx_http_sync_limit_number(u_char *p, uint64_t n);
 static uint64_t ngx_http_sync_limit_units(ngx_http_sync_limit_group_t *g,
     uint64_t n);
 static ngx_uint_t ngx_http_sync_limit_seconds(int64_t us);
@@ -148,22 +149,31 @@ ngx_http_sync_limit_field(ngx_http_request_t *r,
 {
     static ngx_str_t  header = ngx_string("RateLimit");
 
-    u_char     *p, buf[NGX_HTTP_SYNC_LIMIT_LABEL];
+    u_char     *p;
     ngx_str_t   name, value;
 
-    ngx_http_sync_limit_label(g, &v->line, buf, &name);
-
     value.data = ngx_pnalloc(r->pool,
-                             name.len + 2 * NGX_INT64_LEN
+                             NGX_HTTP_SYNC_LIMIT_LABEL + 2 * NGX_INT64_LEN
                              + sizeof("\"\";r=;t=;pk=::")
                              + sync_base64_room(NGX_HTTP_SYNC_LIMIT_PK));
     if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(value.data, "\"%V\";r=%uL;t=%ui;pk=:", &name,
-                    ngx_http_sync_limit_units(g, v->answer.remaining),
-                    ngx_http_sync_limit_seconds(wait));
+    /* each answer has it: ngx_sprintf() would cost more than the decision */
+
+    p = value.data;
+    *p++ = '"';
+
+    ngx_http_sync_limit_label(g, &v->line, p, &name);
+
+    p += name.len;
+    p = ngx_cpymem(p, "\";r=", sizeof("\";r=") - 1);
+    p = ngx_http_sync_limit_number(p,
+                           ngx_http_sync_limit_units(g, v->answer.remaining));
+    p = ngx_cpymem(p, ";t=", sizeof(";t=") - 1);
+    p = ngx_http_sync_limit_number(p, ngx_http_sync_limit_seconds(wait));
+    p = ngx_cpymem(p, ";pk=:", sizeof(";pk=:") - 1);
     p += ngx_http_sync_limit_pk(g, p);
     *p++ = ':';
 
@@ -293,6 +303,22 @@ ngx_http_sync_limit_pk(ngx_http_sync_limit_group_t *g, u_char *dst)
     hash[2] = hash[0] ^ hash[1];
 
     return sync_base64_encode(dst, hash, NGX_HTTP_SYNC_LIMIT_PK);
+}
+
+
+static u_char *
+ngx_http_sync_limit_number(u_char *p, uint64_t n)
+{
+    u_char  buf[NGX_INT64_LEN], *d;
+
+    d = buf + NGX_INT64_LEN;
+
+    do {
+        *--d = '0' + n % 10;
+        n /= 10;
+    } while (n);
+
+    return ngx_cpymem(p, d, buf + NGX_INT64_LEN - d);
 }
 
 

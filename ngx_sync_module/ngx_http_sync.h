@@ -601,6 +601,21 @@ ngx_int_t ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 
 /*
+ * A header that every request gets, and that NGINX itself does not read: what
+ * a name costs is paid once.  The name is spelt in both ways; hash begins as 0.
+ */
+
+typedef struct {
+    ngx_str_t    name;
+    u_char      *lowcase;
+    ngx_uint_t   hash;
+} ngx_http_sync_field_t;
+
+/* set_header_in() of such a one, where lines of that name have been counted. */
+ngx_int_t ngx_http_sync_set_field_in(ngx_http_request_t *r,
+    ngx_http_sync_field_t *field, ngx_str_t *value, ngx_uint_t lines);
+
+/*
  * From the send step on the deadline cuts the exchange by a timer; before it,
  * the runner looks between the steps.
  */

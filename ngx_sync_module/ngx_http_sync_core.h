@@ -72,7 +72,7 @@ ngx_uint_t ngx_http_sync_is_header(ngx_table_elt_t *h, ngx_str_t *name);
 
 /* ngx_http_sync_add_header() that tells where; NULL: no memory. */
 ngx_table_elt_t *ngx_http_sync_push_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
+    const ngx_str_t *name, const ngx_str_t *value);
 
 /* Gives back what the request was charged. */
 void ngx_http_sync_discharge(ngx_http_sync_ctx_t *ctx);

@@ -8,6 +8,8 @@
 #include "ngx_http_sync_core.h"
 
 
+static ngx_table_elt_t *ngx_http_sync_push(ngx_list_t *headers,
+    const ngx_str_t *name, const ngx_str_t *value);
 static void ngx_http_sync_point_header_in(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static void ngx_http_sync_drop_header_in(ngx_http_request_t *r,
@@ -110,16 +112,10 @@ ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
         return NGX_OK;
     }
 
-    h = ngx_list_push(&r->headers_in.headers);
+    h = ngx_http_sync_push(&r->headers_in.headers, name, value);
     if (h == NULL) {
         return NGX_ERROR;
     }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key = *name;
-    h->value = *value;
 
     h->lowcase_key = ngx_pnalloc(r->pool, name->len);
     if (h->lowcase_key == NULL) {
@@ -132,6 +128,53 @@ ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
     ngx_http_sync_point_header_in(r, h);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_sync_set_field_in(ngx_http_request_t *r,
+    ngx_http_sync_field_t *field, ngx_str_t *value, ngx_uint_t lines)
+{
+    ngx_table_elt_t  *h;
+
+    if (lines) {
+        return ngx_http_sync_set_header_in(r, &field->name, value);
+    }
+
+    if (field->hash == 0) {
+        field->hash = ngx_hash_key(field->lowcase, field->name.len);
+    }
+
+    h = ngx_http_sync_push(&r->headers_in.headers, &field->name, value);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->lowcase_key = field->lowcase;
+    h->hash = field->hash;
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_sync_push(ngx_list_t *headers, const ngx_str_t *name,
+    const ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = *name;
+    h->value = *value;
+
+    return h;
 }
 
 
@@ -211,23 +254,10 @@ ngx_http_sync_add_header(ngx_http_request_t *r, ngx_str_t *name,
 
 
 ngx_table_elt_t *
-ngx_http_sync_push_header(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_str_t *value)
+ngx_http_sync_push_header(ngx_http_request_t *r, const ngx_str_t *name,
+    const ngx_str_t *value)
 {
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key = *name;
-    h->value = *value;
-
-    return h;
+    return ngx_http_sync_push(&r->headers_out.headers, name, value);
 }
 
 
@@ -242,16 +272,10 @@ ngx_http_sync_authenticate(ngx_http_request_t *r, const ngx_str_t *value)
 
     ngx_http_sync_remove_header(r, &name);
 
-    h = ngx_list_push(&r->headers_out.headers);
+    h = ngx_http_sync_push_header(r, &name, value);
     if (h == NULL) {
         return NGX_ERROR;
     }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key = name;
-    h->value = *value;
 
     r->headers_out.www_authenticate = h;
 
@@ -272,6 +296,7 @@ ngx_http_sync_strip_headers_in(ngx_http_request_t *r, ngx_str_t *prefix)
         for (i = 0; i < part->nelts; i++) {
 
             if (h[i].key.len >= prefix->len
+                && ((h[i].key.data[0] ^ prefix->data[0]) & ~0x20) == 0
                 && ngx_strncasecmp(h[i].key.data, prefix->data, prefix->len)
                    == 0)
             {

@@ -711,13 +711,17 @@ size_t
 sync_hex_encode(unsigned char *dst, const void *src, size_t len)
 {
     size_t                i;
-    const unsigned char  *s;
+    unsigned char        *restrict p;
+    const unsigned char  *restrict s;
 
+    p = dst;
     s = src;
 
+    /* without a table, so that the compiler takes many at once */
+
     for (i = 0; i < len; i++) {
-        dst[2 * i] = "0123456789abcdef"[s[i] >> 4];
-        dst[2 * i + 1] = "0123456789abcdef"[s[i] & 0x0f];
+        p[2 * i] = (s[i] >> 4) + ((s[i] >> 4) > 9 ? 'a' - 10 : '0');
+        p[2 * i + 1] = (s[i] & 0x0f) + ((s[i] & 0x0f) > 9 ? 'a' - 10 : '0');
     }
 
     return 2 * len;
