@@ -28,6 +28,7 @@ const ngx_http_sync_step_t  ngx_http_sync_classify_step = {
     NGX_HTTP_SYNC_STAGE_RESPONSE,
     NGX_HTTP_SYNC_STEP_CLASSIFY,
     ngx_http_sync_classify_enabled,
+    1,
     ngx_http_sync_classify_run,
     NULL,
     NULL,

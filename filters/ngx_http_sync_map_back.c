@@ -50,6 +50,7 @@ const ngx_http_sync_step_t  ngx_http_sync_map_back_step = {
     NGX_HTTP_SYNC_STAGE_RESPONSE,
     NGX_HTTP_SYNC_STEP_MAP_BACK,
     ngx_http_sync_map_back_enabled,
+    1,
     ngx_http_sync_map_back_run,
     NULL,
     NULL,

@@ -33,6 +33,7 @@ const ngx_http_sync_step_t  ngx_http_sync_settle_step = {
     NGX_HTTP_SYNC_STAGE_RESPONSE,
     NGX_HTTP_SYNC_STEP_SETTLE,
     ngx_http_sync_settle_enabled,
+    1,
     ngx_http_sync_settle_run,
     ngx_http_sync_settle_cancel,
     NULL,

@@ -48,6 +48,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_credentials_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_CREDENTIALS,
     ngx_http_sync_credentials_enabled,
+    0,
     ngx_http_sync_credentials_run,
     ngx_http_sync_credentials_token_cancel,
     ngx_http_sync_credentials_leave,

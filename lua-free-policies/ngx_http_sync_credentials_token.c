@@ -46,6 +46,7 @@ const ngx_http_sync_step_t  ngx_http_sync_credentials_expired_step = {
     NGX_HTTP_SYNC_STAGE_RESPONSE,
     NGX_HTTP_SYNC_STEP_CREDENTIALS_EXPIRED,
     ngx_http_sync_expired_enabled,
+    1,
     ngx_http_sync_expired_run,
     NULL,
     NULL,

@@ -43,6 +43,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_decode_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_DECODE,
     ngx_http_sync_decode_enabled,
+    0,
     ngx_http_sync_decode_run,
     NULL,
     NULL,

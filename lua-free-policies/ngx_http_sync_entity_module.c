@@ -60,6 +60,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_entity_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_ENTITY,
     ngx_http_sync_entity_enabled,
+    0,
     ngx_http_sync_entity_run,
     NULL,
     ngx_http_sync_entity_leave,

@@ -66,6 +66,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_ownership_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_OWNERSHIP,
     ngx_http_sync_ownership_enabled,
+    0,
     ngx_http_sync_ownership_run,
     NULL,
     ngx_http_sync_ownership_leave,

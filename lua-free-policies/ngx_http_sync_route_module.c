@@ -53,6 +53,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_route_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_ROUTE,
     ngx_http_sync_route_enabled,
+    0,
     ngx_http_sync_route_run,
     NULL,
     ngx_http_sync_route_leave,

@@ -64,6 +64,7 @@ static const ngx_http_sync_step_t  ngx_http_sync_scope_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_SCOPE,
     ngx_http_sync_scope_enabled,
+    0,
     ngx_http_sync_scope_run,
     NULL,
     ngx_http_sync_scope_leave,

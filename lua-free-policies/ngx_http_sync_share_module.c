@@ -105,6 +105,7 @@ const ngx_http_sync_step_t  ngx_http_sync_share_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_SHARE,
     ngx_http_sync_share_enabled,
+    0,
     ngx_http_sync_share_run,
     ngx_http_sync_share_cancel,
     ngx_http_sync_share_leave,

@@ -111,8 +111,10 @@ typedef enum {
  * and keeps its progress in ctx->slots[step].  In the response stage a status
  * replaces the answer by a problem.
  *
- * enabled() looks at configuration alone; that of a response step also at
- * status and headers of the answer, since one that it is enabled for is held.
+ * enabled() looks at the configuration of the location alone and is asked once
+ * for each; where per_request is set it also looks at the request, that of a
+ * response step at status and headers of the answer, since one that it is
+ * enabled for is held.
  * cancel() is called once when the
  * request goes (pool cleanup), also after an orderly end: it withdraws what
  * still waits and releases what is still held; r is not usable any more.
@@ -125,6 +127,7 @@ typedef struct {
     ngx_http_sync_stage_e      stage;
     ngx_http_sync_step_e       order;
     ngx_uint_t               (*enabled)(ngx_http_request_t *r);
+    ngx_uint_t                 per_request;
     ngx_int_t                (*run)(ngx_http_request_t *r,
                                  ngx_http_sync_ctx_t *ctx);
     void                     (*cancel)(ngx_http_sync_ctx_t *ctx);
@@ -405,8 +408,8 @@ struct ngx_http_sync_ctx_s {
                                                 request itself */
     uint32_t                     shadow;     /* steps that would have refused
                                                 or changed something */
-    uint64_t                     times[NGX_HTTP_SYNC_STEPS];  /* ns; of a
-                                                timed request */
+    uint64_t                    *times;      /* of the steps, ns; NULL: the
+                                                request is not timed */
 
     sync_arena_t                 arena;      /* r->pool as lib/ takes it */
     ngx_event_t                  deadline;
@@ -425,7 +428,6 @@ struct ngx_http_sync_ctx_s {
     unsigned                     expired:1;  /* the deadline is over */
     unsigned                     dry_run:1;
     unsigned                     counted:1;
-    unsigned                     timed:1;
     unsigned                     again:1;    /* refused where an error_page
                                                 led to */
 };
@@ -678,8 +680,11 @@ u_char *ngx_http_sync_label(u_char *p, u_char *last, ngx_str_t *s);
 #define NGX_HTTP_SYNC_SECRETS  2         /* current and previous */
 
 typedef struct {
-    uint32_t                     used;       /* steps, a bit each */
     const ngx_http_sync_step_t  *steps[NGX_HTTP_SYNC_STEPS];
+    uint32_t                     used;       /* steps, a bit each */
+    uint32_t                     asked;      /* those with per_request, */
+    uint32_t                     cancels;    /* cancel() */
+    uint32_t                     logs;       /* and log() */
     ngx_http_sync_configured_pt  configured[NGX_HTTP_SYNC_STEPS];
     ngx_array_t                 *secrets;    /* of ngx_str_t; NULL: none */
     sync_seal_t                  seal;       /* of what stores keep */
@@ -701,6 +706,8 @@ typedef struct {
     ngx_str_t                    file;       /* where the block begins, */
     ngx_uint_t                   line;       /* for messages at load */
     ngx_uint_t                   status;     /* sync_status answers here */
+    uint32_t                     steps;      /* that may act here, and */
+    unsigned                     judged:1;   /* whether that is known yet */
 } ngx_http_sync_loc_conf_t;
 
 /*

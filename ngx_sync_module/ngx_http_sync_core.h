@@ -40,6 +40,14 @@ ngx_int_t ngx_http_sync_run_stage(ngx_http_request_t *r,
  */
 void ngx_http_sync_enter(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx);
 
+/* The steps that may act where r is now; of the location, found once. */
+
+#define ngx_http_sync_located(r, slcf)                                        \
+    ((slcf)->judged ? (slcf)->steps : ngx_http_sync_judge(r, slcf))
+
+uint32_t ngx_http_sync_judge(ngx_http_request_t *r,
+    ngx_http_sync_loc_conf_t *slcf);
+
 /* Is any step of the stage enabled where r is now? */
 ngx_uint_t ngx_http_sync_stage_enabled(ngx_http_request_t *r,
     ngx_http_sync_stage_e stage);

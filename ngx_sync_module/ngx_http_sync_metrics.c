@@ -268,7 +268,7 @@ ngx_http_sync_count(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
         }
     }
 
-    for (i = 0; ctx->timed && i < NGX_HTTP_SYNC_STEPS; i++) {
+    for (i = 0; ctx->times != NULL && i < NGX_HTTP_SYNC_STEPS; i++) {
 
         if (ctx->times[i] == 0) {
             continue;

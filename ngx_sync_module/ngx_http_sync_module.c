@@ -103,23 +103,68 @@ ngx_module_t  ngx_http_sync_module = {
 ngx_int_t
 ngx_http_sync_use(ngx_conf_t *cf, const ngx_http_sync_step_t *step)
 {
+    uint32_t                    bit;
     ngx_http_sync_main_conf_t  *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_sync_module);
 
+    bit = 1u << step->order;
+
     smcf->steps[step->order] = step;
+    smcf->used |= bit;
+
+    /* the step may stand in the place of another one */
+
+    smcf->asked = (smcf->asked & ~bit) | (step->per_request ? bit : 0);
+    smcf->cancels = (smcf->cancels & ~bit) | (step->cancel ? bit : 0);
+    smcf->logs = (smcf->logs & ~bit) | (step->log ? bit : 0);
 
     return NGX_OK;
+}
+
+
+uint32_t
+ngx_http_sync_judge(ngx_http_request_t *r, ngx_http_sync_loc_conf_t *slcf)
+{
+    ngx_uint_t                   i;
+    ngx_http_sync_main_conf_t   *smcf;
+    const ngx_http_sync_step_t  *step;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+
+    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
+        step = smcf->steps[i];
+
+        if (step != NULL && (step->per_request || step->enabled(r))) {
+            slcf->steps |= 1u << i;
+        }
+    }
+
+    slcf->judged = 1;
+
+    return slcf->steps;
 }
 
 
 ngx_uint_t
 ngx_http_sync_enabled(ngx_http_request_t *r, ngx_http_sync_step_e step)
 {
+    uint32_t                     bit;
+    ngx_http_sync_loc_conf_t    *slcf;
     ngx_http_sync_main_conf_t   *smcf;
     const ngx_http_sync_step_t  *found;
 
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
+
+    bit = 1u << step;
+
+    if (slcf->judged && !(smcf->asked & bit)) {
+        return (slcf->steps & bit) != 0;
+    }
+
+    /* not judged yet: a step may be asking while it is judged itself */
+
     found = smcf->steps[step];
 
     return found != NULL && found->enabled(r);
@@ -410,12 +455,6 @@ ngx_http_sync_postconfiguration(ngx_conf_t *cf)
 
     if (rc != NGX_OK) {
         return rc;
-    }
-
-    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
-        if (smcf->steps[i] != NULL) {
-            smcf->used |= 1u << i;
-        }
     }
 
     if (smcf->used == 0 && !smcf->status) {

@@ -105,6 +105,7 @@ const ngx_http_sync_step_t  ngx_http_sync_resolve_step = {
     NGX_HTTP_SYNC_STAGE_PRECONTENT,
     NGX_HTTP_SYNC_STEP_RESOLVE,
     ngx_http_sync_resolve_enabled,
+    0,
     ngx_http_sync_resolve_run,
     ngx_http_sync_resolve_cancel,
     ngx_http_sync_resolve_leave,

@@ -60,6 +60,10 @@ static const struct {
 };
 
 
+#define ngx_http_sync_span(first, last)                                       \
+    ((2u << (last)) - (1u << (first)))
+
+
 static ngx_uint_t  ngx_http_sync_serial;     /* requests of this worker */
 
 
@@ -137,10 +141,10 @@ ngx_http_sync_precontent_handler(ngx_http_request_t *r)
 ngx_uint_t
 ngx_http_sync_stage_enabled(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
 {
-    ngx_uint_t                   i, last;
-    ngx_http_sync_loc_conf_t    *slcf;
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *step;
+    uint32_t                    steps;
+    ngx_uint_t                  last;
+    ngx_http_sync_loc_conf_t   *slcf;
+    ngx_http_sync_main_conf_t  *smcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
 
@@ -152,20 +156,23 @@ ngx_http_sync_stage_enabled(ngx_http_request_t *r, ngx_http_sync_stage_e stage)
         return 1;
     }
 
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
-
     /* correlation comes first, so that PREACCESS looks at all that follows */
 
     last = stage == NGX_HTTP_SYNC_STAGE_PREACCESS
            ? NGX_HTTP_SYNC_STEP_SEND : ngx_http_sync_stages[stage].last;
 
-    for (i = ngx_http_sync_stages[stage].first; i <= last; i++) {
+    steps = ngx_http_sync_located(r, slcf)
+            & ngx_http_sync_span(ngx_http_sync_stages[stage].first, last)
+            & ~(1u << NGX_HTTP_SYNC_STEP_CORRELATION);
 
-        step = smcf->steps[i];
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
 
-        if (step != NULL && i != NGX_HTTP_SYNC_STEP_CORRELATION
-            && step->enabled(r))
-        {
+    if (steps & ~smcf->asked) {
+        return 1;
+    }
+
+    for ( /* void */ ; steps; steps &= steps - 1) {
+        if (smcf->steps[__builtin_ctz(steps)]->enabled(r)) {
             return 1;
         }
     }
@@ -277,7 +284,7 @@ ngx_http_sync_now(ngx_http_sync_ctx_t *ctx)
 {
     struct timespec  ts;
 
-    if (!ctx->timed) {
+    if (ctx->times == NULL) {
         return 0;
     }
 
@@ -343,6 +350,7 @@ ngx_int_t
 ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_stage_e stage)
 {
+    uint32_t                     steps;
     uint64_t                     start, now;
     ngx_int_t                    rc;
     ngx_uint_t                   i;
@@ -353,14 +361,21 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
 
+    steps = ngx_http_sync_located(r, slcf)
+            & ngx_http_sync_span(ngx_http_sync_stages[stage].first,
+                                 ngx_http_sync_stages[stage].last);
+
     start = ngx_http_sync_now(ctx);
 
-    for (i = ngx_http_sync_stages[stage].first;
-         i <= ngx_http_sync_stages[stage].last; i++)
-    {
+    for ( /* void */ ; steps; steps &= steps - 1) {
+        i = __builtin_ctz(steps);
         step = smcf->steps[i];
 
-        if (step == NULL || ctx->done & (1u << i) || !step->enabled(r)) {
+        if (ctx->done & (1u << i)) {
+            continue;
+        }
+
+        if (step->per_request && !step->enabled(r)) {
             continue;
         }
 
@@ -388,11 +403,14 @@ ngx_http_sync_run_stage(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
             return NGX_DONE;
         }
 
-        /* one look at the clock: the end of a step begins the next one */
+        if (ctx->times != NULL) {
 
-        now = ngx_http_sync_now(ctx);
-        ctx->times[i] += now - start;
-        start = now;
+            /* one look at the clock: the end of a step begins the next one */
+
+            now = ngx_http_sync_now(ctx);
+            ctx->times[i] += now - start;
+            start = now;
+        }
 
         if (rc == NGX_AGAIN) {
             ctx->waiting = !ctx->reading;
@@ -601,7 +619,14 @@ ngx_http_sync_create_ctx(ngx_http_request_t *r)
     ctx->started = ngx_current_msec;
     ctx->verdict = "pass";
     ctx->reason = "";
-    ctx->timed = (ngx_http_sync_serial++ % NGX_HTTP_SYNC_TIMED == 0);
+
+    if (ngx_http_sync_serial++ % NGX_HTTP_SYNC_TIMED == 0) {
+        ctx->times = ngx_pcalloc(r->pool,
+                                 NGX_HTTP_SYNC_STEPS * sizeof(uint64_t));
+        if (ctx->times == NULL) {
+            return NULL;
+        }
+    }
 
     ngx_http_set_ctx(r, ctx, ngx_http_sync_module);
 
@@ -614,9 +639,9 @@ ngx_http_sync_cleanup(void *data)
 {
     ngx_http_sync_ctx_t *ctx = data;
 
-    ngx_uint_t                   i;
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *step;
+    uint32_t                    cancels;
+    ngx_uint_t                  i;
+    ngx_http_sync_main_conf_t  *smcf;
 
     smcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_sync_module);
 
@@ -630,12 +655,10 @@ ngx_http_sync_cleanup(void *data)
 
     /* the last step first: what it has under way it settles itself */
 
-    for (i = NGX_HTTP_SYNC_STEPS; i-- > 0; /* void */ ) {
-        step = smcf->steps[i];
+    for (cancels = smcf->cancels; cancels; cancels &= ~(1u << i)) {
+        i = 31 - __builtin_clz(cancels);
 
-        if (step != NULL && step->cancel != NULL) {
-            step->cancel(ctx);
-        }
+        smcf->steps[i]->cancel(ctx);
     }
 
     ngx_http_sync_discharge(ctx);
@@ -757,10 +780,9 @@ ngx_http_sync_deadline_handler(ngx_event_t *ev)
 static ngx_int_t
 ngx_http_sync_log_handler(ngx_http_request_t *r)
 {
-    ngx_uint_t                   i;
-    ngx_http_sync_ctx_t         *ctx;
-    ngx_http_sync_main_conf_t   *smcf;
-    const ngx_http_sync_step_t  *step;
+    uint32_t                    logs;
+    ngx_http_sync_ctx_t        *ctx;
+    ngx_http_sync_main_conf_t  *smcf;
 
     if (r != r->main) {
         return NGX_OK;
@@ -776,12 +798,8 @@ ngx_http_sync_log_handler(ngx_http_request_t *r)
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
 
-    for (i = 0; i < NGX_HTTP_SYNC_STEPS; i++) {
-        step = smcf->steps[i];
-
-        if (step != NULL && step->log != NULL) {
-            step->log(r, ctx);
-        }
+    for (logs = smcf->logs; logs; logs &= logs - 1) {
+        smcf->steps[__builtin_ctz(logs)]->log(r, ctx);
     }
 
     ngx_http_sync_count(r, ctx);
