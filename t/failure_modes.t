@@ -333,7 +333,8 @@ sub outcome_row {
     is(said($res), $again, "$name: a retry");
     is($res->{body}, $with eq 'with' ? $large : '',
        "$name: $with its body");
-    is(scalar(grep { $_->{h}{'idempotency-key'} eq $key } $t->ledger('erp')),
+    is(scalar(grep { ($_->{h}{'idempotency-key'} // '') eq $key }
+                   $t->ledger('erp')),
        1, "$name: sent once");
 }
 
