@@ -19,6 +19,7 @@
 
 static ngx_sync_redis_cmd_t *ngx_sync_redis_cell(ngx_sync_redis_t *redis,
     size_t size, size_t extra);
+static u_char *ngx_sync_redis_digits(u_char *p, size_t n);
 static u_char *ngx_sync_redis_count(u_char *p, u_char type, size_t n);
 static u_char *ngx_sync_redis_arg(u_char *p, u_char *data, size_t len);
 
@@ -60,14 +61,12 @@ ngx_sync_redis_call(ngx_sync_redis_t *redis, ngx_sync_redis_script_t *script,
     ngx_str_t *args, ngx_uint_t nkeys, ngx_uint_t n, size_t extra)
 {
     size_t                 size;
-    u_char                *p, count[NGX_INT_T_LEN];
+    u_char                *p, count[NGX_SIZE_T_LEN];
     ngx_uint_t             i;
     ngx_sync_redis_cmd_t  *cmd;
 
-    size = NGX_SYNC_REDIS_HEAD
-           + NGX_SYNC_REDIS_ARG + sizeof("EVALSHA") - 1
-           + NGX_SYNC_REDIS_ARG + NGX_SYNC_REDIS_SHA_LEN
-           + NGX_SYNC_REDIS_ARG + NGX_INT_T_LEN;
+    size = NGX_SYNC_REDIS_HEAD + NGX_SYNC_REDIS_CALL_LEN
+           + NGX_SYNC_REDIS_ARG + NGX_SIZE_T_LEN;
 
     for (i = 0; i < n; i++) {
         size += NGX_SYNC_REDIS_ARG + args[i].len;
@@ -79,14 +78,13 @@ ngx_sync_redis_call(ngx_sync_redis_t *redis, ngx_sync_redis_script_t *script,
     }
 
     p = ngx_sync_redis_count(cmd->bytes, '*', 3 + n);
-    p = ngx_sync_redis_arg(p, (u_char *) "EVALSHA", sizeof("EVALSHA") - 1);
-    p = ngx_sync_redis_arg(p, script->sha, NGX_SYNC_REDIS_SHA_LEN);
+    p = ngx_cpymem(p, script->call, NGX_SYNC_REDIS_CALL_LEN);
 
     cmd->script = script;
     cmd->rest = p - cmd->bytes;
 
     p = ngx_sync_redis_arg(p, count,
-                           ngx_sprintf(count, "%ui", nkeys) - count);
+                           ngx_sync_redis_digits(count, nkeys) - count);
 
     for (i = 0; i < n; i++) {
         p = ngx_sync_redis_arg(p, args[i].data, args[i].len);
@@ -138,14 +136,20 @@ ngx_sync_redis_whole(ngx_sync_redis_cmd_t *cmd)
 void
 ngx_sync_redis_script_init(ngx_sync_redis_script_t *script)
 {
-    u_char      digest[20];
+    u_char     *p, digest[20];
     ngx_sha1_t  sha1;
 
     ngx_sha1_init(&sha1);
     ngx_sha1_update(&sha1, script->source.data, script->source.len);
     ngx_sha1_final(digest, &sha1);
 
-    ngx_hex_dump(script->sha, digest, 20);
+    p = ngx_sync_redis_arg(script->call, (u_char *) "EVALSHA",
+                           sizeof("EVALSHA") - 1);
+    p = ngx_sync_redis_count(p, '$', 2 * sizeof(digest));
+    p = ngx_hex_dump(p, digest, sizeof(digest));
+
+    *p++ = CR;
+    *p++ = LF;
 }
 
 
@@ -183,23 +187,42 @@ ngx_sync_redis_cell(ngx_sync_redis_t *redis, size_t size, size_t extra)
 static u_char *
 ngx_sync_redis_count(u_char *p, u_char type, size_t n)
 {
+    *p++ = type;
+
+    p = ngx_sync_redis_digits(p, n);
+
+    *p++ = CR;
+    *p++ = LF;
+
+    return p;
+}
+
+
+static u_char *
+ngx_sync_redis_digits(u_char *p, size_t n)
+{
     u_char  *last, digits[NGX_SIZE_T_LEN];
 
-    last = digits + NGX_SIZE_T_LEN;
+    /* the length of an argument is seldom more */
 
-    *p++ = type;
+    if (n < 100) {
+        if (n >= 10) {
+            *p++ = (u_char) ('0' + n / 10);
+        }
+
+        *p++ = (u_char) ('0' + n % 10);
+
+        return p;
+    }
+
+    last = digits + NGX_SIZE_T_LEN;
 
     do {
         *--last = (u_char) ('0' + n % 10);
         n /= 10;
     } while (n);
 
-    p = ngx_cpymem(p, last, digits + NGX_SIZE_T_LEN - last);
-
-    *p++ = CR;
-    *p++ = LF;
-
-    return p;
+    return ngx_cpymem(p, last, digits + NGX_SIZE_T_LEN - last);
 }
 
 

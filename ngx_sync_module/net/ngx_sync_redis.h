@@ -29,7 +29,8 @@
 #include <ngx_event_connect.h>
 
 
-#define NGX_SYNC_REDIS_SHA_LEN   40
+/* "$7", "EVALSHA", "$40", a SHA-1, each with its CRLF */
+#define NGX_SYNC_REDIS_CALL_LEN  (4 + 9 + 5 + 40 + 2)
 
 /* Commands that wait for a connection, and those that wait in one: what is
    beyond is refused at once. */
@@ -86,7 +87,7 @@ typedef void (*ngx_sync_redis_handler_pt)(ngx_sync_redis_cmd_t *cmd,
 typedef struct {
     ngx_str_t                    name;       /* for logs */
     ngx_str_t                    source;
-    u_char                       sha[NGX_SYNC_REDIS_SHA_LEN];
+    u_char                       call[NGX_SYNC_REDIS_CALL_LEN];
 } ngx_sync_redis_script_t;
 
 
@@ -153,7 +154,7 @@ ngx_sync_redis_cmd_t *ngx_sync_redis_call(ngx_sync_redis_t *redis,
     ngx_sync_redis_script_t *script, ngx_str_t *args, ngx_uint_t nkeys,
     ngx_uint_t n, size_t extra);
 
-/* Fills sha from source. */
+/* Fills call from source. */
 void ngx_sync_redis_script_init(ngx_sync_redis_script_t *script);
 
 /* A call goes by its source from now on; NGX_ERROR: it does already. */

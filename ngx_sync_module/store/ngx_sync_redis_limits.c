@@ -14,8 +14,10 @@
 
 static ngx_sync_result_e ngx_sync_redis_limit_parse(ngx_sync_op_t *op,
     ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
-static ngx_int_t ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
+static ngx_int_t ngx_sync_redis_limit_state(ngx_str_t *word,
     sync_gcra_state_t *state);
+static ngx_str_t ngx_sync_redis_limit_word(ngx_str_t *rest);
+static int64_t ngx_sync_redis_limit_number(u_char *p, size_t len);
 static ngx_sync_result_e ngx_sync_redis_lease_parse(ngx_sync_op_t *op,
     ngx_sync_redis_waiter_t *w, ngx_sync_redis_reply_t *reply);
 static ngx_str_t ngx_sync_redis_limit_tag(u_char *buf, ngx_str_t *group);
@@ -104,27 +106,33 @@ ngx_sync_redis_limit_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
 {
     int64_t             sec, us, now, retry, longest;
     uint32_t            cost;
+    ngx_str_t           rest, word;
     ngx_uint_t          i, allowed, said;
     ngx_sync_limit_t   *l;
     sync_gcra_state_t   state, before;
 
     l = w->params;
 
-    if (reply->type != NGX_SYNC_REDIS_ARRAY
-        || reply->n < 3 + l->n)
-    {
+    if (reply->type != NGX_SYNC_REDIS_STRING) {
         return NGX_SYNC_STORE_DOWN;
     }
 
-    sec = ngx_atoof(reply->elts[1].str.data, reply->elts[1].str.len);
-    us = ngx_atoof(reply->elts[2].str.data, reply->elts[2].str.len);
+    rest = reply->str;
+
+    word = ngx_sync_redis_limit_word(&rest);
+    allowed = word.len == 1 && word.data[0] == '1';
+
+    word = ngx_sync_redis_limit_word(&rest);
+    sec = ngx_sync_redis_limit_number(word.data, word.len);
+
+    word = ngx_sync_redis_limit_word(&rest);
+    us = ngx_sync_redis_limit_number(word.data, word.len);
 
     if (sec == NGX_ERROR || us == NGX_ERROR) {
         return NGX_SYNC_STORE_DOWN;
     }
 
     now = sec * 1000000 + us;
-    allowed = reply->elts[0].integer != 0;
 
     cost = (uint32_t) ngx_min(l->cost, (uint64_t) UINT32_MAX);
     longest = 0;
@@ -132,9 +140,9 @@ ngx_sync_redis_limit_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
 
     for (i = 0; i < l->n; i++) {
 
-        if (ngx_sync_redis_limit_state(&reply->elts[3 + i], &before)
-            != NGX_OK)
-        {
+        word = ngx_sync_redis_limit_word(&rest);
+
+        if (ngx_sync_redis_limit_state(&word, &before) != NGX_OK) {
             return NGX_SYNC_STORE_DOWN;
         }
 
@@ -184,25 +192,25 @@ ngx_sync_redis_limit_parse(ngx_sync_op_t *op, ngx_sync_redis_waiter_t *w,
 /* TAT and part, or nothing: see the script. */
 
 static ngx_int_t
-ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
-    sync_gcra_state_t *state)
+ngx_sync_redis_limit_state(ngx_str_t *word, sync_gcra_state_t *state)
 {
-    ngx_int_t  part;
+    int64_t  part;
 
     ngx_memzero(state, sizeof(sync_gcra_state_t));
 
-    if (value->type == NGX_SYNC_REDIS_NIL) {
+    if (word->len == 1 && word->data[0] == '-') {
         return NGX_OK;
     }
 
-    if (value->str.len <= NGX_SYNC_REDIS_TAT_LEN) {
+    if (word->len <= NGX_SYNC_REDIS_TAT_LEN) {
         return NGX_ERROR;
     }
 
-    state->tat = ngx_atoof(value->str.data, NGX_SYNC_REDIS_TAT_LEN);
+    state->tat = ngx_sync_redis_limit_number(word->data,
+                                             NGX_SYNC_REDIS_TAT_LEN);
 
-    part = ngx_atoof(value->str.data + NGX_SYNC_REDIS_TAT_LEN,
-                     value->str.len - NGX_SYNC_REDIS_TAT_LEN);
+    part = ngx_sync_redis_limit_number(word->data + NGX_SYNC_REDIS_TAT_LEN,
+                                       word->len - NGX_SYNC_REDIS_TAT_LEN);
 
     if (state->tat == NGX_ERROR || part == NGX_ERROR || part > UINT32_MAX) {
         return NGX_ERROR;
@@ -211,6 +219,56 @@ ngx_sync_redis_limit_state(ngx_sync_redis_reply_t *value,
     state->part = (uint32_t) part;
 
     return NGX_OK;
+}
+
+
+/* The next word of a reply, cut off what is left of it; empty: no more. */
+
+static ngx_str_t
+ngx_sync_redis_limit_word(ngx_str_t *rest)
+{
+    size_t     i;
+    ngx_str_t  word;
+
+    for (i = 0; i < rest->len && rest->data[i] != ' '; i++) {
+        /* void */
+    }
+
+    word.data = rest->data;
+    word.len = i;
+
+    i += i < rest->len;
+
+    rest->data += i;
+    rest->len -= i;
+
+    return word;
+}
+
+
+/* NGX_ERROR: no number of at most 18 digits. */
+
+static int64_t
+ngx_sync_redis_limit_number(u_char *p, size_t len)
+{
+    size_t   i;
+    int64_t  n;
+
+    if (len == 0 || len > 18) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        if (p[i] < '0' || p[i] > '9') {
+            return NGX_ERROR;
+        }
+
+        n = n * 10 + (p[i] - '0');
+    }
+
+    return n;
 }
 
 
@@ -380,12 +438,22 @@ ngx_sync_redis_slot_release(ngx_sync_store_t *st, ngx_sync_op_t *op,
 static ngx_str_t
 ngx_sync_redis_limit_tag(u_char *buf, ngx_str_t *group)
 {
+    u_char     digest[4];
+    uint32_t   crc;
     ngx_str_t  tag;
 
+    crc = ngx_crc32_long(group->data, group->len);
+
+    digest[0] = (u_char) (crc >> 24);
+    digest[1] = (u_char) (crc >> 16);
+    digest[2] = (u_char) (crc >> 8);
+    digest[3] = (u_char) crc;
+
+    buf[0] = 'l';
+    buf[1] = ':';
+
     tag.data = buf;
-    tag.len = ngx_sprintf(buf, "l:%08xD",
-                          ngx_crc32_short(group->data, group->len))
-              - buf;
+    tag.len = 2 + sync_hex_encode(buf + 2, digest, sizeof(digest));
 
     return tag;
 }

@@ -195,6 +195,13 @@ ngx_sync_redis_add_number(ngx_sync_redis_args_t *a, int64_t n)
     uint64_t   rest;
 
     p = a->p;
+
+    if (n >= 0 && n < 10) {
+        *a->p++ = (u_char) ('0' + n);
+        ngx_sync_redis_add(a, p, 1);
+        return;
+    }
+
     last = digits + NGX_INT64_LEN;
 
     rest = n < 0 ? - (uint64_t) n : (uint64_t) n;
