@@ -50,7 +50,7 @@ my $two = grep { $_ eq '--two-cores' } @ARGV;
 my $asleep = grep { $_ eq '--asleep' } @ARGV;
 my @only = grep { !/^--/ } @ARGV;
 
-my ($rounds, $seconds) = $quick ? (5, 1) : (15, 3);
+my ($rounds, $seconds) = $quick ? (7, 1) : (15, 3);
 
 my $dir = File::Temp->newdir('/tmp/sync-bench-XXXXXX');
 my $json = Cpanel::JSON::XS->new->canonical;
@@ -515,41 +515,34 @@ sub one {
     return join('', <$curl>), "\n", qx(tail -n 3 $dir/error.log);
 }
 
-my (%us, %user, %redis);
+# one measurement: microseconds of the worker, and outside the kernel, and of
+# Redis, for a request
 
-for my $round (0 .. $rounds) {
-    for my $v (@variants) {
-        my ($name, $conf, $opt, $path) = @$v;
-        my $which = gateway($v);
-        my $lua = script($v);
-        my $time = $round ? $seconds : 1;      # round 0 warms up
+sub measure {
+    my ($v, $time) = @_;
 
-        my $asked = $opt->{redis} ? (cpu($pids{store}))[0] : 0;
-        my @before = cpu(worker($which));
-        my $out = qx($pin wrk -t1 -c64 -d${time}s -s $lua \\
-                     http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
-        my @after = cpu(worker($which));
-        my ($spent, $user, $system) = map { $after[$_] - $before[$_] } 0 .. 2;
+    my ($name, $conf, $opt, $path) = @$v;
+    my $which = gateway($v);
+    my $lua = script($v);
 
-        my ($bad, $all) = $out =~ /BAD (\d+) ALL (\d+)/
-            or die "wrk says:\n$out";
+    my $asked = $opt->{redis} ? (cpu($pids{store}))[0] : 0;
+    my @before = cpu(worker($which));
+    my $out = qx($pin wrk -t1 -c64 -d${time}s -s $lua \\
+                 http://127.0.0.1:$port{$which}@{[$path // '/']} 2>&1);
+    my @after = cpu(worker($which));
+    my ($spent, $user, $system) = map { $after[$_] - $before[$_] } 0 .. 2;
 
-        next if !$round;
+    my ($bad, $all) = $out =~ /BAD (\d+) ALL (\d+)/
+        or die "wrk says:\n$out";
 
-        # keepalive connections that wrk drops at its end do not count
+    # keepalive connections that wrk drops at its end do not count
 
-        die "$name: $bad of $all answers are errors\n", one($v)
-            if $bad > $all / 100 || $all == 0;
+    die "$name: $bad of $all answers are errors\n", one($v)
+        if $bad > $all / 100 || $all == 0;
 
-        push @{ $redis{$name} }, ((cpu($pids{store}))[0] - $asked) / $all
-            if $opt->{redis};
-        push @{ $us{$name} }, $spent / $all;
-        push @{ $user{$name} },
-             $spent / $all * $user / ($user + $system || 1);
-    }
+    return ($spent / $all, $spent / $all * $user / ($user + $system || 1),
+            $opt->{redis} ? ((cpu($pids{store}))[0] - $asked) / $all : 0);
 }
-
-sub median { my @s = sort { $a <=> $b } @_; return $s[$#s / 2] }
 
 # a variant is compared with the bare proxy that reads the same headers
 
@@ -558,28 +551,61 @@ sub headers { return join ' ', grep { $_[0][2]{$_} } qw(apikey token key) }
 sub bare {
     my ($v) = @_;
 
-    return median(@{ $us{HAProxy} }) if $v->[2]{haproxy};
+    my ($with) = $v->[2]{haproxy}
+                 ? grep { $_->[0] eq 'HAProxy' } @variants
+                 : grep { !defined $_->[1] && headers($_) eq headers($v) }
+                   @variants;
 
-    my ($with) = grep { !defined $_->[1]
-                        && headers($_) eq headers($v) } @variants;
+    return $with;
+}
 
-    return median(@{ $us{$with->[0]} });
+sub median { my @s = sort { $a <=> $b } @_; return $s[$#s / 2] }
+
+# A virtual machine is faster in one second than in the next: each measurement
+# has one of its bare proxy just before, and what is printed is the median of
+# such pairs.
+
+my (%us, %user, %redis, %added, %ratio);
+
+for my $round (0 .. $rounds) {
+    for my $v (@variants) {
+        my $bare = bare($v);
+
+        next if $bare == $v;
+
+        my @pair = map { [ measure($_, $round ? $seconds : 1) ] } $bare, $v;
+
+        next if !$round;                       # it warms up
+
+        for ([ $bare, $pair[0] ], [ $v, $pair[1] ]) {
+            my ($which, $was) = @$_;
+
+            push @{ $us{$which->[0]} }, $was->[0];
+            push @{ $user{$which->[0]} }, $was->[1];
+        }
+
+        push @{ $redis{$v->[0]} }, $pair[1][2] if $v->[2]{redis};
+        push @{ $added{$v->[0]} }, $pair[1][0] - $pair[0][0];
+        push @{ $ratio{$v->[0]} }, $pair[0][0] / $pair[1][0];
+    }
 }
 
 printf "%-22s %10s %8s %8s %8s%s\n", 'CPU of the worker', 'us/request',
        'added', 'of bare', 'user', %redis ? '    Redis' : '';
 
 for my $v (@variants) {
-    my $us = median(@{ $us{$v->[0]} });
-    my $bare = bare($v);
+    my $name = $v->[0];
 
-    printf "%-22s %10.2f %8.2f %7.1f%% %8.2f%s\n", $v->[0], $us, $us - $bare,
-           100 * $bare / $us, median(@{ $user{$v->[0]} }),
-           $v->[2]{redis} ? sprintf ' %8.2f', median(@{ $redis{$v->[0]} })
-                          : '';
+    next if !$us{$name};
+
+    printf "%-22s %10.2f %8.2f %7.1f%% %8.2f%s\n", $name,
+           median(@{ $us{$name} }), median(@{ $added{$name} || [ 0 ] }),
+           100 * median(@{ $ratio{$name} || [ 1 ] }),
+           median(@{ $user{$name} }),
+           $v->[2]{redis} ? sprintf ' %8.2f', median(@{ $redis{$name} }) : '';
 }
 
-printf "\n%d rounds of %d s; order %d bytes; %s\n", $rounds, $seconds,
+printf "\n%d pairs of %d s; order %d bytes; %s\n", $rounds, $seconds,
        length $order, !$two ? 'all on one core'
                       : $batch ? 'two cores, the other one awake'
                       : 'two cores, the other one may sleep';
