@@ -162,12 +162,14 @@ sub node {
 }
 
 
-# What is written is on the disk before it is answered.
+# What is written is on the disk before it is answered.  SYNC_REDIS is another
+# server, as in the tests.
 
 sub redis {
     my ($self) = @_;
 
     my $port = $self->{ports}{redis};
+    my $server = $ENV{SYNC_REDIS} || 'redis-server';
 
     $self->release($port);
 
@@ -176,7 +178,7 @@ sub redis {
     if ($pid == 0) {
         open STDOUT, '>', "$self->{dir}/redis.log";
         open STDERR, '>&', \*STDOUT;
-        exec 'redis-server', '--port', $port, '--bind', '127.0.0.1',
+        exec $server, '--port', $port, '--bind', '127.0.0.1',
              '--dir', $self->{dir}, '--save', '', '--appendonly', 'yes',
              '--appendfsync', 'always';
         exit 127;
@@ -190,7 +192,7 @@ sub redis {
     }, 10);
 
     if ($up != 1) {
-        die "redis-server did not start:\n" . slurp("$self->{dir}/redis.log");
+        die "$server did not start:\n" . slurp("$self->{dir}/redis.log");
     }
 }
 
