@@ -12,7 +12,7 @@
 #include "sync_crypto.h"
 
 
-#define NGX_HTTP_SYNC_LIMIT_PK  9        /* bytes of two hashes, 12 in base64 */
+#define NGX_HTTP_SYNC_LIMIT_PK  4        /* bytes of a hash */
 
 /* A name in a field, and the number of a line behind it. */
 #define NGX_HTTP_SYNC_LIMIT_LABEL  (NGX_HTTP_SYNC_LIMIT_NAME + NGX_INT32_LEN + 1)
@@ -293,14 +293,15 @@ ngx_http_sync_limit_label(ngx_http_sync_limit_group_t *g,
 static size_t
 ngx_http_sync_limit_pk(ngx_http_sync_limit_group_t *g, u_char *dst)
 {
-    uint32_t    hash[3];
-    ngx_str_t  *group;
+    u_char    hash[NGX_HTTP_SYNC_LIMIT_PK];
+    uint32_t  crc;
 
-    group = &g->take.group;
+    crc = ngx_crc32_long(g->take.group.data, g->take.group.len);
 
-    hash[0] = ngx_murmur_hash2(group->data, group->len);
-    hash[1] = ngx_crc32_long(group->data, group->len);
-    hash[2] = hash[0] ^ hash[1];
+    hash[0] = (u_char) (crc >> 24);
+    hash[1] = (u_char) (crc >> 16);
+    hash[2] = (u_char) (crc >> 8);
+    hash[3] = (u_char) crc;
 
     return sync_base64_encode(dst, hash, NGX_HTTP_SYNC_LIMIT_PK);
 }

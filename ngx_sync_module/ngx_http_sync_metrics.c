@@ -332,7 +332,7 @@ ngx_http_sync_row(ngx_http_request_t *r, ngx_str_t *id)
         return &ngx_http_sync_metrics->other;
     }
 
-    hash = ngx_murmur_hash2(id->data, id->len);
+    hash = ngx_crc32_long(id->data, id->len);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_sync_module);
     shpool = (ngx_slab_pool_t *) smcf->metrics->shm.addr;
 

@@ -306,7 +306,7 @@ ngx_http_sync_table_find(ngx_http_sync_table_t *t, ngx_str_t *key)
     uint32_t               hash;
     ngx_http_sync_node_t  *n;
 
-    hash = ngx_murmur_hash2(key->data, key->len);
+    hash = ngx_crc32_long(key->data, key->len);
 
     for (n = t->buckets[hash & (t->size - 1)]; n != NULL; n = n->next) {
         if (n->hash == hash
@@ -325,7 +325,7 @@ void
 ngx_http_sync_table_insert(ngx_http_sync_table_t *t,
     ngx_http_sync_node_t *node, ngx_log_t *log)
 {
-    node->hash = ngx_murmur_hash2(node->key.data, node->key.len);
+    node->hash = ngx_crc32_long(node->key.data, node->key.len);
 
     if (t->count >= t->size) {
         ngx_http_sync_table_grow(t, log);
