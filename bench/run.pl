@@ -61,7 +61,7 @@ my %pids;
 my ($yield) = grep { $_ } map { qx(uname -m) =~ /^$_->[0]/ && $_->[1] }
               [ 'x86_64', 24 ], [ 'aarch64', 124 ];
 
-my $batch = !$two || $asleep || !$yield ? '' : 'chrt -b 0 ';
+my $batch = $asleep ? '' : 'chrt -b 0 ';
 my $pin = $batch . 'taskset ' . ($two ? 2 : 1);
 my $affinity = $two ? '10' : '01';
 my $awake = 0;
@@ -409,7 +409,7 @@ for my $name ('up', @gateways) {
     $? == 0 or die "$name does not start:\n$out";
 }
 
-if ($batch) {
+if ($two && $batch && $yield) {
     defined($awake = fork()) or die "fork: $!\n";
 
     if ($awake == 0) {
