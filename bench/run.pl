@@ -8,9 +8,10 @@
 # Two gateways of one worker each (one without the module), upstream, load (wrk,
 # 64 connections, a 2 KB order by POST), a redis-server: all on one core, where
 # who has something to do finds the others' work done, as under full load; what
-# the other core does meanwhile disturbs little.  Each round measures every
-# variant once; the median is printed.  The upstream answers with the id of the
-# new order, but for "both ways": there it sends the whole document.
+# the other core does meanwhile disturbs little.  All but the gateways are batch
+# jobs, for which a worker is not interrupted as soon as it has written to one.
+# The upstream answers with the id of the new order, but for "both ways": there
+# it sends the whole document.
 #
 # "token, RS256" sends 6,000 tokens in turn, more than all caches hold, so each is
 # verified; HAProxy does the same beside it with its jwt_verify, where there is
@@ -27,9 +28,8 @@
 # sleeps costs the one that wakes it some microseconds, most of all in a virtual
 # machine, and the slower a variant, the more often the second core would sleep:
 # the slower ones would pay for a wait that is not theirs, and for none of their
-# system calls, which are the same.  So an idle process keeps that core awake,
-# and what runs there is a batch job, for which nothing is interrupted; --asleep
-# measures without.
+# system calls, which are the same.  So an idle process keeps that core awake;
+# --asleep measures without it, and without batch jobs.
 
 use strict;
 use warnings;
