@@ -206,7 +206,7 @@ test-distros: build
 
 bench: build
 	@tools/build/deps wrk
-	@perl bench/run.pl $(if $(QUICK),--quick) $(if $(TWO_CORES),--two-cores)
+	@perl bench/run.pl $(if $(QUICK),--quick) $(if $(ONE_CORE),--one-core)
 
 
 # the map of an order over the tape, and over trees of jansson
