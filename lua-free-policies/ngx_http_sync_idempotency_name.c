@@ -47,10 +47,7 @@ ngx_http_sync_idem_feed(sync_hmac_t *mac, ngx_str_t *s)
 {
     u_char  len[4];
 
-    len[0] = (u_char) (s->len >> 24);
-    len[1] = (u_char) (s->len >> 16);
-    len[2] = (u_char) (s->len >> 8);
-    len[3] = (u_char) s->len;
+    sync_put32(len, (uint32_t) s->len);
 
     sync_hmac_update(mac, len, sizeof(len));
     sync_hmac_update(mac, s->data, s->len);

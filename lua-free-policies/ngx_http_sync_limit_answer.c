@@ -29,7 +29,6 @@ static void ngx_http_sync_limit_label(ngx_http_sync_limit_group_t *g,
     ngx_http_sync_limit_line_t *line, u_char *buf, ngx_str_t *name);
 static size_t ngx_http_sync_limit_pk(ngx_http_sync_limit_group_t *g,
     u_char *dst);
-static u_char *ngx_http_sync_limit_number(u_char *p, uint64_t n);
 static uint64_t ngx_http_sync_limit_units(ngx_http_sync_limit_group_t *g,
     uint64_t n);
 static ngx_uint_t ngx_http_sync_limit_seconds(int64_t us);
@@ -169,10 +168,9 @@ ngx_http_sync_limit_field(ngx_http_request_t *r,
 
     p += name.len;
     p = ngx_cpymem(p, "\";r=", sizeof("\";r=") - 1);
-    p = ngx_http_sync_limit_number(p,
-                           ngx_http_sync_limit_units(g, v->answer.remaining));
+    p = sync_digits(p, ngx_http_sync_limit_units(g, v->answer.remaining));
     p = ngx_cpymem(p, ";t=", sizeof(";t=") - 1);
-    p = ngx_http_sync_limit_number(p, ngx_http_sync_limit_seconds(wait));
+    p = sync_digits(p, ngx_http_sync_limit_seconds(wait));
     p = ngx_cpymem(p, ";pk=:", sizeof(";pk=:") - 1);
     p += ngx_http_sync_limit_pk(g, p);
     *p++ = ':';
@@ -293,33 +291,11 @@ ngx_http_sync_limit_label(ngx_http_sync_limit_group_t *g,
 static size_t
 ngx_http_sync_limit_pk(ngx_http_sync_limit_group_t *g, u_char *dst)
 {
-    u_char    hash[NGX_HTTP_SYNC_LIMIT_PK];
-    uint32_t  crc;
+    u_char  hash[NGX_HTTP_SYNC_LIMIT_PK];
 
-    crc = ngx_crc32_long(g->take.group.data, g->take.group.len);
-
-    hash[0] = (u_char) (crc >> 24);
-    hash[1] = (u_char) (crc >> 16);
-    hash[2] = (u_char) (crc >> 8);
-    hash[3] = (u_char) crc;
+    sync_put32(hash, ngx_crc32_long(g->take.group.data, g->take.group.len));
 
     return sync_base64_encode(dst, hash, NGX_HTTP_SYNC_LIMIT_PK);
-}
-
-
-static u_char *
-ngx_http_sync_limit_number(u_char *p, uint64_t n)
-{
-    u_char  buf[NGX_INT64_LEN], *d;
-
-    d = buf + NGX_INT64_LEN;
-
-    do {
-        *--d = '0' + n % 10;
-        n /= 10;
-    } while (n);
-
-    return ngx_cpymem(p, d, buf + NGX_INT64_LEN - d);
 }
 
 

@@ -159,6 +159,51 @@ sync_strdup(sync_arena_t *arena, sync_str_t s)
 }
 
 
+unsigned char *
+sync_digits(unsigned char *dst, uint64_t n)
+{
+    size_t         len;
+    unsigned char  digits[SYNC_DIGITS], *p;
+
+    /* a length or a small count, as most are */
+
+    if (n < 100) {
+        if (n >= 10) {
+            *dst++ = (unsigned char) ('0' + n / 10);
+        }
+
+        *dst++ = (unsigned char) ('0' + n % 10);
+
+        return dst;
+    }
+
+    p = digits + SYNC_DIGITS;
+
+    do {
+        *--p = (unsigned char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    len = (size_t) (digits + SYNC_DIGITS - p);
+    memcpy(dst, p, len);
+
+    return dst + len;
+}
+
+
+unsigned char *
+sync_digits_signed(unsigned char *dst, int64_t n)
+{
+    if (n >= 0) {
+        return sync_digits(dst, (uint64_t) n);
+    }
+
+    *dst++ = '-';
+
+    return sync_digits(dst, 0 - (uint64_t) n);
+}
+
+
 sync_rc_t
 sync_refuse(sync_error_t *err, const char *what, size_t offset,
     const char *fmt, ...)

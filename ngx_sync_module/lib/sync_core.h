@@ -139,6 +139,27 @@ sync_str_starts(sync_str_t s, const char *lit)
 }
 
 
+/* n in decimal digits, SYNC_DIGITS bytes at most with a sign; returns their
+   end. */
+
+#define SYNC_DIGITS  20
+
+unsigned char *sync_digits(unsigned char *dst, uint64_t n);
+unsigned char *sync_digits_signed(unsigned char *dst, int64_t n);
+
+
+/* The 4 bytes of n in network order. */
+
+static inline void
+sync_put32(unsigned char *dst, uint32_t n)
+{
+    dst[0] = (unsigned char) (n >> 24);
+    dst[1] = (unsigned char) (n >> 16);
+    dst[2] = (unsigned char) (n >> 8);
+    dst[3] = (unsigned char) n;
+}
+
+
 /*
  * What is wrong with an input, and where.  Filled by whoever answers NO.
  *

@@ -139,23 +139,11 @@ sync_json_value_slow(sync_json_out_t *out, sync_str_t raw)
 void
 sync_json_integer(sync_json_out_t *out, int64_t value)
 {
-    uint64_t        v;
-    unsigned char   digits[24], *p;
+    unsigned char  digits[SYNC_DIGITS];
 
-    v = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
-    p = digits + sizeof(digits);
-
-    do {
-        *--p = (unsigned char) ('0' + v % 10);
-        v /= 10;
-    } while (v);
-
-    if (value < 0) {
-        *--p = '-';
-    }
-
-    sync_json_value(out, (sync_str_t) { (size_t) (digits + sizeof(digits) - p),
-                                        p });
+    sync_json_value(out, (sync_str_t) {
+        (size_t) (sync_digits_signed(digits, value) - digits), digits
+    });
 }
 
 

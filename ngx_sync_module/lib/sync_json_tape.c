@@ -305,22 +305,14 @@ sync_json_token(const sync_json_t *json, uint32_t n, unsigned char *p)
 static size_t
 sync_json_index(uint32_t index, unsigned char *p)
 {
-    size_t         len, i;
-    unsigned char  digits[16];
+    size_t         len;
+    unsigned char  digits[SYNC_DIGITS];
 
-    len = 0;
-
-    do {
-        digits[len++] = (unsigned char) ('0' + index % 10);
-        index /= 10;
-    } while (index);
+    len = (size_t) (sync_digits(digits, index) - digits);
 
     if (p != NULL) {
         *p++ = '/';
-
-        for (i = len; i; i--) {
-            *p++ = digits[i - 1];
-        }
+        memcpy(p, digits, len);
     }
 
     return len + 1;

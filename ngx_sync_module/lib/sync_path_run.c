@@ -38,7 +38,7 @@ typedef struct {
     uint32_t              node;      /* SYNC_JSON_NONE: Nothing (2.4.1) */
     sync_json_t           tape;
     sync_json_node_t      number;
-    unsigned char         digits[16];
+    unsigned char         digits[SYNC_DIGITS];
 } sync_path_value_t;
 
 
@@ -705,22 +705,16 @@ sync_path_evaluate(sync_path_run_t *run, const sync_path_expr_t *e,
 static void
 sync_path_count(sync_path_value_t *v, size_t n)
 {
-    size_t  at;
+    uint32_t  len;
 
-    at = sizeof(v->digits);
-
-    do {
-        v->digits[--at] = (unsigned char) ('0' + n % 10);
-        n /= 10;
-    } while (n);
+    len = (uint32_t) (sync_digits(v->digits, n) - v->digits);
 
     v->number = (sync_json_node_t) {
-        (uint32_t) at, (uint32_t) (sizeof(v->digits) - at), 1,
-        SYNC_JSON_NUMBER, SYNC_JSON_INTEGER, 0
+        0, len, 1, SYNC_JSON_NUMBER, SYNC_JSON_INTEGER, 0
     };
 
     v->tape.text.data = v->digits;
-    v->tape.text.len = sizeof(v->digits);
+    v->tape.text.len = len;
     v->tape.nodes = &v->number;
     v->tape.count = 1;
     v->json = &v->tape;

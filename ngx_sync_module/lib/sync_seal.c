@@ -19,7 +19,6 @@ typedef struct {
 
 static void sync_seal_bind(sync_seal_aad_t *aad,
     const sync_seal_place_t *place, unsigned generation, sync_str_t head);
-static void sync_seal_length(unsigned char *p, size_t len);
 static void sync_seal_nonce(unsigned part,
     unsigned char nonce[SYNC_AEAD_NONCE_LEN]);
 static sync_rc_t sync_seal_derive(const sync_hmac_t *secret, sync_str_t tenant,
@@ -122,8 +121,8 @@ static void
 sync_seal_bind(sync_seal_aad_t *aad, const sync_seal_place_t *place,
     unsigned generation, sync_str_t head)
 {
-    sync_seal_length(aad->lens, place->tenant.len);
-    sync_seal_length(aad->lens + 4, head.len);
+    sync_put32(aad->lens, (uint32_t) place->tenant.len);
+    sync_put32(aad->lens + 4, (uint32_t) head.len);
 
     aad->pieces[0] = (sync_str_t) { sizeof(SYNC_SEAL_LABEL) - 1,
                                     (unsigned char *) SYNC_SEAL_LABEL };
@@ -134,16 +133,6 @@ sync_seal_bind(sync_seal_aad_t *aad, const sync_seal_place_t *place,
     aad->pieces[4] = (sync_str_t) { SYNC_SHA256_LEN, (unsigned char *)
                                     place->print };
     aad->pieces[5] = head;
-}
-
-
-static void
-sync_seal_length(unsigned char *p, size_t len)
-{
-    p[0] = (unsigned char) (len >> 24);
-    p[1] = (unsigned char) (len >> 16);
-    p[2] = (unsigned char) (len >> 8);
-    p[3] = (unsigned char) len;
 }
 
 

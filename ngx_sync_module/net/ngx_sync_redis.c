@@ -5,6 +5,7 @@
 
 
 #include "ngx_sync_redis.h"
+#include "sync_core.h"
 
 #include <ngx_sha1.h>
 
@@ -19,7 +20,6 @@
 
 static ngx_sync_redis_cmd_t *ngx_sync_redis_cell(ngx_sync_redis_t *redis,
     size_t size, size_t extra);
-static u_char *ngx_sync_redis_digits(u_char *p, size_t n);
 static u_char *ngx_sync_redis_count(u_char *p, u_char type, size_t n);
 static u_char *ngx_sync_redis_arg(u_char *p, u_char *data, size_t len);
 
@@ -61,7 +61,7 @@ ngx_sync_redis_call(ngx_sync_redis_t *redis, ngx_sync_redis_script_t *script,
     ngx_str_t *args, ngx_uint_t nkeys, ngx_uint_t n, size_t extra)
 {
     size_t                 size;
-    u_char                *p, count[NGX_SIZE_T_LEN];
+    u_char                *p, count[SYNC_DIGITS];
     ngx_uint_t             i;
     ngx_sync_redis_cmd_t  *cmd;
 
@@ -83,8 +83,7 @@ ngx_sync_redis_call(ngx_sync_redis_t *redis, ngx_sync_redis_script_t *script,
     cmd->script = script;
     cmd->rest = p - cmd->bytes;
 
-    p = ngx_sync_redis_arg(p, count,
-                           ngx_sync_redis_digits(count, nkeys) - count);
+    p = ngx_sync_redis_arg(p, count, sync_digits(count, nkeys) - count);
 
     for (i = 0; i < n; i++) {
         p = ngx_sync_redis_arg(p, args[i].data, args[i].len);
@@ -189,40 +188,12 @@ ngx_sync_redis_count(u_char *p, u_char type, size_t n)
 {
     *p++ = type;
 
-    p = ngx_sync_redis_digits(p, n);
+    p = sync_digits(p, n);
 
     *p++ = CR;
     *p++ = LF;
 
     return p;
-}
-
-
-static u_char *
-ngx_sync_redis_digits(u_char *p, size_t n)
-{
-    u_char  *last, digits[NGX_SIZE_T_LEN];
-
-    /* the length of an argument is seldom more */
-
-    if (n < 100) {
-        if (n >= 10) {
-            *p++ = (u_char) ('0' + n / 10);
-        }
-
-        *p++ = (u_char) ('0' + n % 10);
-
-        return p;
-    }
-
-    last = digits + NGX_SIZE_T_LEN;
-
-    do {
-        *--last = (u_char) ('0' + n % 10);
-        n /= 10;
-    } while (n);
-
-    return ngx_cpymem(p, last, digits + NGX_SIZE_T_LEN - last);
 }
 
 

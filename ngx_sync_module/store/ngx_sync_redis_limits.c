@@ -439,15 +439,9 @@ static ngx_str_t
 ngx_sync_redis_limit_tag(u_char *buf, ngx_str_t *group)
 {
     u_char     digest[4];
-    uint32_t   crc;
     ngx_str_t  tag;
 
-    crc = ngx_crc32_long(group->data, group->len);
-
-    digest[0] = (u_char) (crc >> 24);
-    digest[1] = (u_char) (crc >> 16);
-    digest[2] = (u_char) (crc >> 8);
-    digest[3] = (u_char) crc;
+    sync_put32(digest, ngx_crc32_long(group->data, group->len));
 
     buf[0] = 'l';
     buf[1] = ':';

@@ -191,31 +191,10 @@ ngx_sync_redis_add(ngx_sync_redis_args_t *a, u_char *data, size_t len)
 void
 ngx_sync_redis_add_number(ngx_sync_redis_args_t *a, int64_t n)
 {
-    u_char    *p, *last, digits[NGX_INT64_LEN];
-    uint64_t   rest;
+    u_char  *p;
 
     p = a->p;
-
-    if (n >= 0 && n < 10) {
-        *a->p++ = (u_char) ('0' + n);
-        ngx_sync_redis_add(a, p, 1);
-        return;
-    }
-
-    last = digits + NGX_INT64_LEN;
-
-    rest = n < 0 ? - (uint64_t) n : (uint64_t) n;
-
-    do {
-        *--last = (u_char) ('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-
-    if (n < 0) {
-        *--last = '-';
-    }
-
-    a->p = ngx_cpymem(p, last, digits + NGX_INT64_LEN - last);
+    a->p = sync_digits_signed(p, n);
 
     ngx_sync_redis_add(a, p, a->p - p);
 }
