@@ -307,8 +307,6 @@ ngx_http_sync_idem_prepare(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 }
 
 
-/* The residency of the tenant names the store. */
-
 static ngx_int_t
 ngx_http_sync_idem_place(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idempotency_main_conf_t *imcf,
@@ -316,16 +314,11 @@ ngx_http_sync_idem_place(ngx_http_sync_ctx_t *ctx,
 {
     sync_str_t  residency;
 
-    ngx_memzero(&residency, sizeof(sync_str_t));
-
-    if (ctx->tenant.doc) {
-        residency = sync_doc_residency(ctx->tenant.doc);
-    }
-
-    slot->store = ngx_sync_store_at(imcf->store, (u_char *) residency.data,
-                                    residency.len);
+    slot->store = ngx_http_sync_idem_store(imcf, ctx->tenant.doc);
 
     if (slot->store == NULL) {
+        residency = sync_doc_residency(ctx->tenant.doc);
+
         ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "idempotency: tenant \"%V\" lives in \"%*s\", but no "
                       "sync_store has that name", &ctx->tenant.name,

@@ -74,6 +74,11 @@ typedef struct {
 void ngx_http_sync_idem_digest(ngx_http_sync_idempotency_main_conf_t *imcf,
     ngx_http_sync_idem_parts_t *parts, ngx_sync_key_t *key);
 
+/* Where the keys of this tenant are; doc may be NULL.  NULL: no sync_store has
+   the name of its residency. */
+ngx_sync_store_t *ngx_http_sync_idem_store(
+    ngx_http_sync_idempotency_main_conf_t *imcf, const sync_doc_t *doc);
+
 
 /* ngx_http_sync_idempotency_key.c */
 

@@ -99,7 +99,6 @@ ngx_http_sync_keys_handler(ngx_http_request_t *r)
     ngx_int_t                               rc;
     ngx_pool_cleanup_t                     *cln;
     ngx_http_sync_keys_ctx_t               *ctx;
-    ngx_http_sync_idempotency_main_conf_t  *imcf;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_DELETE))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -110,15 +109,12 @@ ngx_http_sync_keys_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    imcf = ngx_http_get_module_main_conf(r, ngx_http_sync_idempotency_module);
-
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_sync_keys_ctx_t));
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->request = r;
-    ctx->store = imcf->store;
 
     if (ngx_array_init(&ctx->names, r->pool, 16,
                        sizeof(ngx_http_sync_keys_name_t))
@@ -175,6 +171,7 @@ ngx_http_sync_keys_start(ngx_http_request_t *r, ngx_http_sync_keys_ctx_t *ctx)
             return NGX_HTTP_NOT_ALLOWED;
         }
 
+        ctx->store = imcf->store;
         ctx->state = NGX_HTTP_SYNC_KEYS_CHECK;
         return NGX_DECLINED;
     }
@@ -218,6 +215,14 @@ ngx_http_sync_keys_start(ngx_http_request_t *r, ngx_http_sync_keys_ctx_t *ctx)
         id = sync_doc_id(doc);
         ctx->given.tenant.len = id.len;
         ctx->given.tenant.data = id.data;
+    }
+
+    ctx->store = ngx_http_sync_idem_store(imcf, doc);
+
+    if (ctx->store == NULL) {
+        return ngx_http_sync_keys_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                         "the tenant lives where no "
+                                         "sync_store is named so");
     }
 
     rc = ngx_http_sync_keys_names(ctx, imcf, doc);

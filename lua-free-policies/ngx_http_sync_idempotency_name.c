@@ -1,7 +1,7 @@
 
 /*
  * The name of a key: who asks for what under which key.  Nothing of it comes
- * from the payload.
+ * from the payload.  And the store that has it: the tenant's.
  */
 
 
@@ -39,6 +39,23 @@ ngx_http_sync_idem_digest(ngx_http_sync_idempotency_main_conf_t *imcf,
 
     sync_sha256(parts->key.data, parts->key.len, digest);
     key->bucket = digest[0] & 15;
+}
+
+
+ngx_sync_store_t *
+ngx_http_sync_idem_store(ngx_http_sync_idempotency_main_conf_t *imcf,
+    const sync_doc_t *doc)
+{
+    sync_str_t  residency;
+
+    ngx_memzero(&residency, sizeof(sync_str_t));
+
+    if (doc != NULL) {
+        residency = sync_doc_residency(doc);
+    }
+
+    return ngx_sync_store_at(imcf->store, (u_char *) residency.data,
+                             residency.len);
 }
 
 

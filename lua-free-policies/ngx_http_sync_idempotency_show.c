@@ -34,7 +34,7 @@ ngx_http_sync_keys_show(ngx_http_request_t *r, ngx_http_sync_keys_ctx_t *ctx,
     u_char      *p, *data, *last;
     ngx_uint_t   i;
 
-    size = 1024 + 6 * ctx->given.key.len
+    size = 1024 + 6 * ctx->given.key.len + 6 * ctx->store->label.len
            + ctx->nfound * NGX_HTTP_SYNC_KEYS_ROOM;
 
     data = ngx_pnalloc(r->pool, size);
@@ -47,6 +47,7 @@ ngx_http_sync_keys_show(ngx_http_request_t *r, ngx_http_sync_keys_ctx_t *ctx,
     p = ngx_slprintf(data, last, "{");
     p = ngx_http_sync_keys_text(p, last, "tenant", &ctx->given.tenant);
     p = ngx_http_sync_keys_text(p, last, "key", &ctx->given.key);
+    p = ngx_http_sync_keys_text(p, last, "store", &ctx->store->label);
     p = ngx_slprintf(p, last, "\"looked\":%ui,\"unanswered\":%ui,%s"
                      "\"found\":[", ctx->names.nelts, ctx->down,
                      released ? "\"released\":true," : "");

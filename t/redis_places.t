@@ -15,7 +15,12 @@ my %redis = map { $_ => Test::Sync::Redis->start } qw(main eu us);
 my $t = Test::Sync->new(workers => 2);
 
 $t->write('master.key', 'c4n4ry-master-secret-0123456789');
-$t->peer(erp => sub { return [ 201, {}, 'booked ' . $_[0]{n} ] });
+$t->peer(erp => sub {
+    my ($req) = @_;
+
+    return { never => 1 } if $req->{uri} =~ /never/;
+    return [ 201, {}, 'booked ' . $req->{n} ];
+});
 
 my %lives = (anywhere => undef, europe => 'eu', america => 'us',
              moon => 'lunar');
@@ -49,6 +54,15 @@ $t->http("    $stores\n" . <<'CONF');
         sync_idempotency required scope=none;
 
         location / { proxy_pass http://%%PEER_erp%%; }
+
+        # with an outcome that nobody knows
+
+        location /never { sync_deadline 300ms; proxy_pass http://%%PEER_erp%%; }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_1%%;
+        location = /sync/keys { sync_keys; }
     }
 CONF
 
@@ -56,9 +70,9 @@ $t->start;
 
 
 sub order {
-    my ($tenant, $key) = @_;
+    my ($tenant, $key, $uri) = @_;
 
-    my $res = $t->post('/orders', 'body', 'Content-Type' => 'text/plain',
+    my $res = $t->post($uri || '/orders', 'body', 'Content-Type' => 'text/plain',
                        'Idempotency-Key' => "\"$key\"",
                        host => "$tenant.example");
 
@@ -88,6 +102,42 @@ is(order('moon', 'k'), '503 ', 'no store where it lives');
 is(scalar $t->ledger('erp'), $sent, 'nothing is sent');
 like($t->log_text, qr/tenant "moon" lives in "lunar", but no sync_store/,
      'the log says why');
+
+
+# what an operator asks is asked of that store
+
+sub keys_ask {
+    my ($method, $query) = @_;
+
+    my $res = $t->request($method, "/sync/keys?$query", port => 1);
+
+    return ($res->{status}, $res->json);
+}
+
+
+is(order('europe', 'u', '/never'), '504 outcome-unknown',
+   'nobody knows how it ended');
+
+my ($status, $said) = keys_ask('GET', 'tenant=europe&key=u');
+
+is($status, 200, 'an operator finds it');
+is($said->{store}, 'eu', 'in the store of the tenant');
+is($said->{found}[0]{state}, 'outcome-unknown', 'and sees how it stands');
+
+is((keys_ask('GET', 'tenant=europe&key=k'))[0], 200, 'one that was executed');
+is((keys_ask('GET', 'tenant=anywhere&key=u'))[0], 404,
+   'nobody else has that key');
+
+($status, $said) = keys_ask('DELETE', 'tenant=europe&key=u');
+
+is($status, 200, 'it can be released');
+ok($said->{released}, 'which is said');
+is((keys_ask('GET', 'tenant=europe&key=u'))[0], 404, 'and is free');
+
+($status, $said) = keys_ask('GET', 'tenant=moon&key=k');
+
+is($status, 503, 'no store where it lives: nobody knows');
+like($said->{error}, qr/no sync_store/, 'and why');
 
 $redis{eu}->kill9;
 
