@@ -260,7 +260,7 @@ ngx_http_sync_credentials_api_key(ngx_http_request_t *r,
         ctx->route.authorization = header;
     }
 
-    return ngx_http_sync_set_header_in(r, &name, &header);
+    return ngx_http_sync_set_secret_in(r, ctx, &name, &header);
 }
 
 

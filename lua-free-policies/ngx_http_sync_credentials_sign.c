@@ -225,6 +225,7 @@ ngx_http_sync_credentials_replace(ngx_http_request_t *r,
     slot->body = ctx->payload.target.data != NULL ? ctx->payload.target
                                                   : ctx->payload.body;
     slot->replaced = 1;
+    ctx->route.in_body = 1;
 
     if (ngx_http_sync_charge(ctx, text->len) != NGX_OK) {
         return ngx_http_sync_problem(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,

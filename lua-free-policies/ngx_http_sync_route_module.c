@@ -242,7 +242,8 @@ ngx_http_sync_route_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
 /*
  * What was chosen stands for the log; the next location chooses anew, and its
- * proofs are asked for in what the client has sent.
+ * proofs are asked for in what the client has sent.  Secrets are the connector's
+ * alone: the next location may ask somebody else, without a route.
  */
 
 static void
@@ -259,6 +260,16 @@ ngx_http_sync_route_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     if (slot->kept) {
         r->headers_in = slot->headers;
     }
+
+    ngx_str_null(&ctx->route.authorization);
+    ngx_str_null(&ctx->route.certificate);
+    ngx_str_null(&ctx->route.certificate_key);
+    ngx_str_null(&ctx->route.cookie);
+
+    ctx->route.hidden = NULL;
+    ctx->route.secret = 0;
+    ctx->route.verified = 0;
+    ctx->route.in_body = 0;
 
     ctx->slots[NGX_HTTP_SYNC_STEP_ROUTE] = NULL;
     ctx->done &= ~(1u << NGX_HTTP_SYNC_STEP_ROUTE);

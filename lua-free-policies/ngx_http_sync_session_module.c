@@ -317,7 +317,7 @@ ngx_http_sync_session_show(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         header.data = name.data;
         header.len = name.len;
 
-        if (ngx_http_sync_set_header_in(r, &header, &value) != NGX_OK) {
+        if (ngx_http_sync_set_secret_in(r, ctx, &header, &value) != NGX_OK) {
             return NGX_ERROR;
         }
     }

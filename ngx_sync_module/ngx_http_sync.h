@@ -306,9 +306,11 @@ typedef struct {
     ngx_str_t                certificate;    /* as are these: "data:PEM", or */
     ngx_str_t                certificate_key;    /* empty */
     ngx_str_t                cookie;     /* by the session policy */
+    ngx_array_t             *hidden;     /* of ngx_str_t: headers with secrets */
     unsigned                 secret:1;   /* has credentials: not to a peer
                                             whose TLS is not verified, */
     unsigned                 verified:1; /* nor without TLS */
+    unsigned                 in_body:1;  /* the body has some of them */
 } ngx_http_sync_route_t;
 
 
@@ -601,6 +603,10 @@ ngx_table_elt_t *ngx_http_sync_header_in(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
+
+/* The same for one whose value is a secret of the connector. */
+ngx_int_t ngx_http_sync_set_secret_in(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 
 /*
  * A header that every request gets, and that NGINX itself does not read: what

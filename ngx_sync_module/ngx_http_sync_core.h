@@ -34,6 +34,9 @@ ngx_int_t ngx_http_sync_init_runner(ngx_conf_t *cf);
 ngx_int_t ngx_http_sync_run_stage(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx, ngx_http_sync_stage_e stage);
 
+/* Leaves out of a subrequest what is secret; NGX_OK or a status. */
+ngx_int_t ngx_http_sync_conceal(ngx_http_request_t *r);
+
 /*
  * Called where the request may stand in another location than before: after an
  * internal redirect what was held for the old one is settled or released.

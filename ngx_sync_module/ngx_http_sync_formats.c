@@ -527,6 +527,8 @@ ngx_http_sync_body_secret(void *data, sync_str_t name, sync_str_t *value)
         return SYNC_OK;
     }
 
+    ctx->route.in_body = 1;
+
     return ngx_http_sync_secret(ctx, name, value);
 }
 

@@ -132,6 +132,102 @@ ngx_http_sync_set_header_in(ngx_http_request_t *r, ngx_str_t *name,
 
 
 ngx_int_t
+ngx_http_sync_set_secret_in(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    ngx_str_t  *hidden;
+
+    if (ctx->route.hidden == NULL) {
+        ctx->route.hidden = ngx_array_create(r->pool, 4, sizeof(ngx_str_t));
+        if (ctx->route.hidden == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    hidden = ngx_array_push(ctx->route.hidden);
+    if (hidden == NULL) {
+        return NGX_ERROR;
+    }
+
+    *hidden = *name;
+
+    return ngx_http_sync_set_header_in(r, name, value);
+}
+
+
+/*
+ * A subrequest has the headers and the body of its request, and after PRECONTENT
+ * they are those for the connector: what is secret in them is not for whom it
+ * asks.  Headers are left out; of a body nobody knows the original any more.
+ */
+
+ngx_int_t
+ngx_http_sync_conceal(ngx_http_request_t *r)
+{
+    ngx_str_t            *hidden;
+    ngx_uint_t            i, k;
+    ngx_list_t           *headers;
+    ngx_list_part_t       first, *part;
+    ngx_table_elt_t      *h, *copy;
+    ngx_http_sync_ctx_t  *ctx;
+
+    ctx = ngx_http_sync_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    if (ctx->route.in_body) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "runner: the body for connector \"%*s\" has credentials "
+                      "in it, a subrequest may not take it along, \"%V\"",
+                      ctx->route.c.name.len, ctx->route.c.name.data, &r->uri);
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ctx->route.hidden == NULL) {
+        return NGX_OK;
+    }
+
+    hidden = ctx->route.hidden->elts;
+    headers = &r->headers_in.headers;
+    first = headers->part;
+
+    if (ngx_list_init(headers, r->pool, 16, sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    for (part = &first; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            for (k = 0; k < ctx->route.hidden->nelts; k++) {
+                if (ngx_http_sync_is_header(&h[i], &hidden[k])) {
+                    break;
+                }
+            }
+
+            if (k < ctx->route.hidden->nelts) {
+                continue;
+            }
+
+            copy = ngx_list_push(headers);
+            if (copy == NULL) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+
+            *copy = h[i];
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_sync_set_field_in(ngx_http_request_t *r,
     ngx_http_sync_field_t *field, ngx_str_t *value, ngx_uint_t lines)
 {

@@ -106,6 +106,8 @@ ngx_http_sync_init_runner(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_sync_preaccess_handler(ngx_http_request_t *r)
 {
+    ngx_int_t  rc;
+
     if (r != r->main) {
 
         /* ACCESS is skipped in subrequests: a proof would not be asked for */
@@ -117,7 +119,9 @@ ngx_http_sync_preaccess_handler(ngx_http_request_t *r)
             return NGX_HTTP_FORBIDDEN;
         }
 
-        return NGX_DECLINED;
+        rc = ngx_http_sync_conceal(r);
+
+        return rc == NGX_OK ? NGX_DECLINED : rc;
     }
 
     return ngx_http_sync_phase(r, NGX_HTTP_SYNC_STAGE_PREACCESS);

@@ -11,6 +11,8 @@
 
 typedef enum {
     NGX_HTTP_SYNC_VAR_STR = 0,           /* an ngx_str_t at offset */
+    NGX_HTTP_SYNC_VAR_SECRET,            /* one for the connector alone: empty
+                                            in a subrequest */
     NGX_HTTP_SYNC_VAR_CHARS,             /* a const char * at offset */
     NGX_HTTP_SYNC_VAR_TENANT,            /* resolves the tenant first */
     NGX_HTTP_SYNC_VAR_ENTITY,
@@ -77,16 +79,16 @@ static ngx_http_sync_variable_t  ngx_http_sync_variables[] = {
 
     { ngx_string("sync_upstream_method"), NGX_HTTP_SYNC_VAR_METHOD, 0 },
 
-    { ngx_string("sync_upstream_authorization"), NGX_HTTP_SYNC_VAR_STR,
+    { ngx_string("sync_upstream_authorization"), NGX_HTTP_SYNC_VAR_SECRET,
       ngx_http_sync_field(route.authorization) },
 
-    { ngx_string("sync_upstream_certificate"), NGX_HTTP_SYNC_VAR_STR,
+    { ngx_string("sync_upstream_certificate"), NGX_HTTP_SYNC_VAR_SECRET,
       ngx_http_sync_field(route.certificate) },
 
-    { ngx_string("sync_upstream_certificate_key"), NGX_HTTP_SYNC_VAR_STR,
+    { ngx_string("sync_upstream_certificate_key"), NGX_HTTP_SYNC_VAR_SECRET,
       ngx_http_sync_field(route.certificate_key) },
 
-    { ngx_string("sync_upstream_cookie"), NGX_HTTP_SYNC_VAR_STR,
+    { ngx_string("sync_upstream_cookie"), NGX_HTTP_SYNC_VAR_SECRET,
       ngx_http_sync_field(route.cookie) },
 
     { ngx_string("sync_correlation_id"), NGX_HTTP_SYNC_VAR_STR,
@@ -190,6 +192,13 @@ ngx_http_sync_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     case NGX_HTTP_SYNC_VAR_STR:
     case NGX_HTTP_SYNC_VAR_TENANT:
         value = *(ngx_str_t *) ((u_char *) ctx + var->offset);
+        break;
+
+    case NGX_HTTP_SYNC_VAR_SECRET:
+        if (r == r->main) {
+            value = *(ngx_str_t *) ((u_char *) ctx + var->offset);
+        }
+
         break;
 
     case NGX_HTTP_SYNC_VAR_CHARS:
