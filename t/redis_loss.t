@@ -164,6 +164,49 @@ subtest 'a server that comes back older' => sub {
 };
 
 
+subtest 'other data, which has lost some before' => sub {
+    my $r = Test::Sync::Redis->start;
+    my $lost = sub { return scalar(() = $t->log_text =~ /lost: its mark/g) };
+    my $granted = sub {
+        my ($key) = @_;
+        return $t->wait_for(sub { claim($key) eq 'OK' }, 8);
+    };
+
+    gateway('sync_store ' . $r->url . ' quarantine=2s;', workers => 2);
+
+    is(claim('first'), 'OK', 'a claim');
+    $r->cmd('FLUSHALL');
+    noticed(qr/data was lost: its mark is gone/, 'a loss');
+    ok($granted->('second'), 'which is over');
+
+    my $backup = $r->cmd('GET', 'sync:{m:0}');
+
+    like($backup, qr/^[0-9a-f]{16} \d+ \d+ [1-9]\d*$/,
+         'and stands in a backup');
+
+    $r->cmd('FLUSHALL');
+    ok($t->wait_for(sub { $lost->() == 2 }, 5), 'another loss');
+    ok($granted->('third'), 'which is over, too');
+
+    $r->cmd('MULTI');
+    $r->cmd('FLUSHALL');
+    $r->cmd('SET', 'sync:{m:0}', $backup);
+    $r->cmd('EXEC');
+
+    noticed(qr/data was lost: its mark is another/,
+            'that the backup is there instead is noticed');
+    is(claim('third', owner => 'another'), 'DOWN',
+       'and what it does not have is not granted');
+
+    isnt($r->cmd('GET', 'sync:{m:0}') =~ s/.* //r, $backup =~ s/.* //r,
+         'it is written down for all');
+    sleep 1.5;
+    is($lost->(), 3, 'and noticed once, by whoever of two is first');
+
+    $t->done;
+};
+
+
 subtest 'a server that comes back as it was' => sub {
     my $r = Test::Sync::Redis->start(config => [
         appendonly => 'yes', appendfsync => 'always' ]);

@@ -10,7 +10,9 @@
  * the server's clock then; LOST, when a loss was noticed, or 0.  Each worker
  * remembers what it saw last.  A mark that is gone, is another or has fallen
  * back by more than a moment says that what was executed is forgotten as well,
- * and who notices writes that down for all others.
+ * and who notices writes that down for all others.  Another one whose LOST is
+ * younger than what a worker saw is the work of a worker that was faster; with
+ * an older one, or none, it is of other data, which may have lost some before.
  *
  * A server is looked at before commands go over a new connection to it, and
  * then every second: a restart or a failover has no window, FLUSHALL under
@@ -73,7 +75,7 @@ static const char  ngx_sync_lua_mark[] =
     "    gen, count, lost = ARGV[4], 0, 0\n"
     "    if known ~= '' then lost, kept = now, 1 end\n"
     "elseif known ~= '' and gen ~= known then\n"
-    "    if lost == 0 then lost, kept = now, 2 end\n"
+    "    if lost <= tonumber(ARGV[3]) then lost, kept = now, 2 end\n"
     "elseif known ~= '' and count < tonumber(ARGV[2]) then\n"
     "    kept, span = 4, tonumber(ARGV[3]) - tick\n"
     "    if span > tonumber(ARGV[5]) then\n"
