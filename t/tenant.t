@@ -82,13 +82,16 @@ sub at {
     return $t->get($uri // '/', Host => $host);
 }
 
+# by every worker, also by one that looks late: for some intervals of theirs
+
 sub until_is {
     my ($want, $host, $uri) = @_;
 
     return $t->wait_for(sub {
-        for (1 .. 6) {
+        for (1 .. 12) {
             my $s = at($host, $uri)->{status} // 0;
             return 0 if $s != $want;
+            select undef, undef, undef, 0.02;
         }
         return 1;
     });
