@@ -567,13 +567,18 @@ ngx_uint_t
 ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
 {
     char                  *path;
+    ngx_log_t             *log;
     ngx_str_t              file, *folder;
-    ngx_uint_t             i, bad, kind, told;
+    ngx_uint_t             i, bad, kind, told, level;
     ngx_http_sync_node_t  *n;
     ngx_http_sync_file_t  *f;
     ngx_http_sync_slot_t  *slot;
     ngx_http_sync_table_t *tables[2];
 
+    /* nginx -t speaks to who has called it, whatever error_log is to keep */
+
+    log = ngx_test_config ? cycle->old_cycle->log : cycle->log;
+    level = reg->strict ? NGX_LOG_EMERG : NGX_LOG_WARN;
     bad = 0;
 
     for (i = 0; i < 3; i++) {
@@ -584,7 +589,7 @@ ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
             && ngx_http_sync_readable(cycle, (char *) folder->data, i < 2)
                != NGX_OK)
         {
-            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+            ngx_log_error(level, log, 0,
                           "registry: the folder \"%V\" cannot be read by the "
                           "user of the workers, who read it live", folder);
             bad++;
@@ -624,7 +629,7 @@ ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
                 }
 
                 if (ngx_http_sync_readable(cycle, path, 0) != NGX_OK) {
-                    ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                    ngx_log_error(level, log, 0,
                                   "registry: \"%s\" cannot be read by the "
                                   "user of the workers, who read it live",
                                   path);
@@ -656,7 +661,7 @@ ngx_http_sync_scan_readable(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle)
     }
 
     if (told > NGX_HTTP_SYNC_SCAN_TOLD) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+        ngx_log_error(NGX_LOG_WARN, log, 0,
                       "registry: %ui more secrets are not there",
                       told - NGX_HTTP_SYNC_SCAN_TOLD);
     }
@@ -768,7 +773,7 @@ ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg, ngx_cycle_t *cycle,
         || ngx_http_sync_readable(cycle, path, 0) != NGX_OK)
     {
         if (told++ < NGX_HTTP_SYNC_SCAN_TOLD) {
-            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+            ngx_log_error(NGX_LOG_WARN, cycle->old_cycle->log, 0,
                           "registry: secret \"%V\" of tenant \"%V\" is not "
                           "there, or cannot be read by the user of the "
                           "workers", &secret, &tenant);

@@ -374,7 +374,7 @@ unlike($out, qr/secret "k1"/, 'and no other');
 # what the workers could not read is told
 
 SKIP: {
-    skip 'root alone can try', 2 if $>;
+    skip 'root alone can try', 4 if $>;
 
     $t->write('private/x.json', doc('x'));
     chmod 0600, $t->path('private/x.json');
@@ -389,6 +389,17 @@ SKIP: {
     is($code, 0, 'a file that only root can read: a warning');
     like($out, qr{x\.json" cannot be read by the user of the workers},
          'which says so');
+
+    # error_log keeps errors alone, as it does where nobody says more
+
+    $whole =~ s/^(error_log\s+\S+) .*;/$1;/m or die;
+    $whole =~ s{(sync_tenants [^;]+);}{$1 strict;} or die;
+    $t->write('user.conf', $whole);
+
+    ($code, $out) = $t->nginx('-t', '-c', $file, '-e', 'stderr');
+    is($code, 1, 'under strict: refused');
+    like($out, qr{\[emerg\].*x\.json" cannot be read by the user},
+         'and told why');
 }
 
 # a name whose owner has gone between two loads is free
