@@ -32,6 +32,7 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_t                   server;
     ngx_str_t                   name;
     ngx_uint_t                  methods;
     unsigned                    scope:1;     /* by a variable */
@@ -67,6 +68,8 @@ typedef struct {
     ngx_str_t                   subject;
     ngx_str_t                   scope;
     ngx_str_t                   method;
+    ngx_str_t                   server;      /* empty where a tenant or name=
+                                                tells locations apart */
     ngx_str_t                   name;        /* of the location */
     ngx_str_t                   key;         /* the client's */
 } ngx_http_sync_idem_parts_t;

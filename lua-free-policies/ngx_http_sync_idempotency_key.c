@@ -292,6 +292,7 @@ ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idempotency_loc_conf_t *ilcf, ngx_sync_key_t *key)
 {
     ngx_http_core_loc_conf_t               *clcf;
+    ngx_http_core_srv_conf_t               *cscf;
     ngx_http_sync_idem_parts_t              parts;
     ngx_http_sync_idempotency_main_conf_t  *imcf;
 
@@ -323,6 +324,14 @@ ngx_http_sync_idem_name(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     parts.subject = ctx->principal.subject;
     parts.method = r->method_name;
     parts.name = ilcf->name.len ? ilcf->name : clcf->name;
+
+    ngx_str_null(&parts.server);
+
+    if (parts.tenant.len == 0 && ilcf->name.len == 0) {
+        cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+        parts.server = cscf->server_name;
+    }
+
     parts.key = ctx->claim.key;
 
     ngx_http_sync_idem_digest(imcf, &parts, key);

@@ -275,6 +275,7 @@ ngx_http_sync_keys_place(ngx_http_sync_keys_ctx_t *ctx,
 
     parts.tenant = ctx->given.tenant;
     parts.key = ctx->given.key;
+    parts.server = place->server;
     parts.name = place->name;
 
     if (place->scope) {

@@ -285,6 +285,7 @@ ngx_http_sync_idempotency_place(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
     ngx_str_t                              *name;
     ngx_uint_t                              i;
     ngx_http_core_loc_conf_t               *clcf;
+    ngx_http_core_srv_conf_t               *cscf;
     ngx_http_sync_idem_place_t             *place, p;
     ngx_http_sync_idempotency_loc_conf_t   *ilcf;
     ngx_http_sync_idempotency_main_conf_t  *imcf;
@@ -305,7 +306,16 @@ ngx_http_sync_idempotency_place(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 
     ngx_memzero(&p, sizeof(p));
 
+    ngx_str_set(&p.server, "");
     p.name = *name;
+
+    if (ilcf->name.len == 0
+        && !ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_TENANT))
+    {
+        cscf = ctx->srv_conf[ngx_http_core_module.ctx_index];
+        p.server = cscf->server_name;
+    }
+
     p.methods = ilcf->methods;
     p.scope = ilcf->scope != NULL;
     p.auth = ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_AUTH);
@@ -315,6 +325,9 @@ ngx_http_sync_idempotency_place(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
     for (i = 0; i < imcf->places->nelts; i++) {
         if (place[i].name.len == name->len
             && ngx_memcmp(place[i].name.data, name->data, name->len) == 0
+            && place[i].server.len == p.server.len
+            && ngx_memcmp(place[i].server.data, p.server.data, p.server.len)
+               == 0
             && place[i].methods == p.methods && place[i].scope == p.scope
             && place[i].auth == p.auth)
         {

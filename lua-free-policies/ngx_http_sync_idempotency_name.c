@@ -28,6 +28,11 @@ ngx_http_sync_idem_digest(ngx_http_sync_idempotency_main_conf_t *imcf,
         ngx_http_sync_idem_feed(&mac, &parts->subject);
         ngx_http_sync_idem_feed(&mac, &parts->scope);
         ngx_http_sync_idem_feed(&mac, &parts->method);
+
+        if (parts->server.len) {
+            ngx_http_sync_idem_feed(&mac, &parts->server);
+        }
+
         ngx_http_sync_idem_feed(&mac, &parts->name);
         ngx_http_sync_idem_feed(&mac, &parts->key);
 

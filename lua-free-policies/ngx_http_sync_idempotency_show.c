@@ -108,6 +108,7 @@ ngx_http_sync_keys_show_name(u_char *p, u_char *last,
 
     p = ngx_http_sync_keys_text(p, last, "record", &name);
     p = ngx_http_sync_keys_text(p, last, "method", &n->parts.method);
+    p = ngx_http_sync_keys_text(p, last, "server", &n->parts.server);
     p = ngx_http_sync_keys_text(p, last, "location", &n->parts.name);
     p = ngx_http_sync_keys_text(p, last, "client", &n->parts.client);
     p = ngx_http_sync_keys_text(p, last, "issuer", &n->parts.issuer);
