@@ -51,6 +51,10 @@ static void ngx_http_sync_jwks_keys(ngx_http_sync_jwks_way_t *way);
 static ngx_msec_t ngx_http_sync_jwks_fresh(ngx_sync_fetch_t *fetch);
 static void ngx_http_sync_jwks_fail(ngx_http_sync_jwks_way_t *way,
     const char *what);
+static void ngx_http_sync_jwks_refuse(ngx_http_sync_jwks_way_t *way,
+    const char *what);
+static ngx_msec_t ngx_http_sync_jwks_told(ngx_http_sync_jwks_way_t *way,
+    const char *what);
 static void ngx_http_sync_jwks_done(ngx_http_sync_jwks_way_t *way);
 static ngx_int_t ngx_http_sync_jwks_copy(ngx_pool_t *pool, ngx_str_t *dst,
     u_char *data, size_t len);
@@ -109,7 +113,7 @@ ngx_http_sync_jwks_fetch(ngx_http_sync_flight_t *flight,
 
 failed:
 
-    ngx_http_sync_flight_crash(flight, NGX_HTTP_SYNC_JWKS_BUDGET);
+    ngx_http_sync_flight_refuse(flight, NGX_HTTP_SYNC_JWKS_BUDGET);
     flight->retry = NGX_HTTP_SYNC_JWKS_BUDGET;
 
     return NGX_DECLINED;
@@ -149,7 +153,7 @@ ngx_http_sync_jwks_ask(ngx_http_sync_jwks_way_t *way)
                       url.host.len, url.host.data);
 
         ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_KEYS_REFUSED);
-        ngx_http_sync_flight_crash(&way->flight, NGX_HTTP_SYNC_JWKS_BUDGET);
+        ngx_http_sync_flight_refuse(&way->flight, NGX_HTTP_SYNC_JWKS_BUDGET);
         ngx_http_sync_jwks_done(way);
 
         return NGX_DECLINED;
@@ -158,7 +162,7 @@ ngx_http_sync_jwks_ask(ngx_http_sync_jwks_way_t *way)
     fetch = ngx_sync_fetch_create(way->place.conf, ngx_cycle->log);
 
     if (fetch == NULL) {
-        ngx_http_sync_jwks_fail(way, "no memory");
+        ngx_http_sync_jwks_refuse(way, "no memory");
         return NGX_DECLINED;
     }
 
@@ -182,7 +186,7 @@ ngx_http_sync_jwks_ask(ngx_http_sync_jwks_way_t *way)
         != NGX_OK
         || ngx_sync_fetch_header(fetch, "Accept", &value) != NGX_OK)
     {
-        ngx_http_sync_jwks_fail(way, "no memory");
+        ngx_http_sync_jwks_refuse(way, "no memory");
         return NGX_DECLINED;
     }
 
@@ -298,6 +302,11 @@ ngx_http_sync_jwks_answered(ngx_sync_fetch_t *fetch)
     ngx_http_sync_jwks_way_t  *way;
 
     way = fetch->data;
+
+    if (fetch->result == NGX_SYNC_FETCH_REFUSED) {
+        ngx_http_sync_jwks_refuse(way, fetch->error);
+        return;
+    }
 
     if (fetch->result != NGX_SYNC_FETCH_OK) {
         ngx_http_sync_jwks_fail(way, fetch->error);
@@ -418,7 +427,7 @@ ngx_http_sync_jwks_keys(ngx_http_sync_jwks_way_t *way)
     arena = sync_arena_create(0);
 
     if (arena == NULL) {
-        ngx_http_sync_jwks_fail(way, "no memory");
+        ngx_http_sync_jwks_refuse(way, "no memory");
         return;
     }
 
@@ -429,10 +438,14 @@ ngx_http_sync_jwks_keys(ngx_http_sync_jwks_way_t *way)
 
     sync_arena_destroy(arena);
 
+    if (rc == SYNC_NO) {
+        ngx_http_sync_jwks_fail(way, "there is no key set with a key that can "
+                                "be used");
+        return;
+    }
+
     if (rc != SYNC_OK) {
-        ngx_http_sync_jwks_fail(way, rc == SYNC_NO
-                                     ? "there is no key set with a key that "
-                                       "can be used" : "no memory");
+        ngx_http_sync_jwks_refuse(way, "no memory");
         return;
     }
 
@@ -499,16 +512,36 @@ ngx_http_sync_jwks_fresh(ngx_sync_fetch_t *fetch)
 static void
 ngx_http_sync_jwks_fail(ngx_http_sync_jwks_way_t *way, const char *what)
 {
+    ngx_http_sync_flight_crash(&way->flight,
+                               ngx_http_sync_jwks_told(way, what));
+    ngx_http_sync_jwks_done(way);
+}
+
+
+/* What the issuer did not cause does not make old keys serve longer. */
+
+static void
+ngx_http_sync_jwks_refuse(ngx_http_sync_jwks_way_t *way, const char *what)
+{
+    ngx_http_sync_flight_refuse(&way->flight,
+                                ngx_http_sync_jwks_told(way, what));
+    ngx_http_sync_jwks_done(way);
+}
+
+
+/* ms until it is tried again */
+
+static ngx_msec_t
+ngx_http_sync_jwks_told(ngx_http_sync_jwks_way_t *way, const char *what)
+{
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "auth: the keys of issuer \"%V\" cannot be fetched: %s",
                   &way->place.issuer, what);
 
     ngx_http_sync_event(NGX_HTTP_SYNC_EVENT_KEYS_FAILED);
 
-    ngx_http_sync_flight_crash(&way->flight,
-                               NGX_HTTP_SYNC_JWKS_AGAIN
-                               + ngx_random() % NGX_HTTP_SYNC_JWKS_AGAIN / 2);
-    ngx_http_sync_jwks_done(way);
+    return NGX_HTTP_SYNC_JWKS_AGAIN
+           + ngx_random() % NGX_HTTP_SYNC_JWKS_AGAIN / 2;
 }
 
 

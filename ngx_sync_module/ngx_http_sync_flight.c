@@ -58,8 +58,10 @@ static ngx_http_sync_flight_e ngx_http_sync_flight_judge(
     uint64_t have, ngx_int_t min_interval);
 static void ngx_http_sync_flight_begin(ngx_http_sync_flight_t *f,
     ngx_sync_block_t *block, int64_t now);
-static void ngx_http_sync_flight_end(ngx_http_sync_flight_t *f,
-    ngx_sync_block_t *block, int64_t now, ngx_msec_t negative);
+static void ngx_http_sync_flight_give_up(ngx_http_sync_flight_t *f,
+    ngx_msec_t negative, ngx_uint_t failed);
+static void ngx_http_sync_flight_end(ngx_sync_block_t *block, int64_t now,
+    ngx_msec_t negative, ngx_uint_t failing);
 static ngx_sync_block_t *ngx_http_sync_flight_find(u_char key[32],
     ngx_uint_t kind, ngx_sync_blocks_key_t *k);
 static ngx_uint_t ngx_http_sync_flight_room(uint32_t n, int64_t now,
@@ -209,7 +211,7 @@ ngx_http_sync_flight_ask(ngx_http_sync_flight_t *f, uint64_t have,
 
     f->version = h->version;
     f->fetched = h->fetched;
-    f->failing = h->failing;
+    f->failing = h->failing || now < h->negative;
 
     if (rc == NGX_HTTP_SYNC_FLIGHT_LEAD || f->refresh) {
         ngx_http_sync_flight_begin(f, block, now);
@@ -346,8 +348,8 @@ ngx_http_sync_flight_land(ngx_http_sync_flight_t *f, ngx_str_t *value,
                                    ngx_sync_blocks_need(b, value->len), now,
                                    block))
         {
-            ngx_http_sync_flight_end(f, block, now,
-                                     NGX_HTTP_SYNC_FLIGHT_NO_ROOM);
+            ngx_http_sync_flight_end(block, now,
+                                     NGX_HTTP_SYNC_FLIGHT_NO_ROOM, 0);
             rc = NGX_ERROR;
             goto done;
         }
@@ -393,9 +395,25 @@ done:
 void
 ngx_http_sync_flight_crash(ngx_http_sync_flight_t *f, ngx_msec_t negative)
 {
-    ngx_sync_block_t       *block;
-    ngx_sync_blocks_t      *b;
-    ngx_sync_blocks_key_t   key;
+    ngx_http_sync_flight_give_up(f, negative, 1);
+}
+
+
+void
+ngx_http_sync_flight_refuse(ngx_http_sync_flight_t *f, ngx_msec_t negative)
+{
+    ngx_http_sync_flight_give_up(f, negative, 0);
+}
+
+
+static void
+ngx_http_sync_flight_give_up(ngx_http_sync_flight_t *f, ngx_msec_t negative,
+    ngx_uint_t failed)
+{
+    ngx_sync_block_t             *block;
+    ngx_sync_blocks_t            *b;
+    ngx_sync_blocks_key_t         key;
+    ngx_http_sync_flight_head_t  *h;
 
     b = ngx_http_sync_flight_zone;
 
@@ -404,12 +422,13 @@ ngx_http_sync_flight_crash(ngx_http_sync_flight_t *f, ngx_msec_t negative)
     block = ngx_http_sync_flight_find(f->key, NGX_HTTP_SYNC_FLIGHT_ENTRY,
                                       &key);
 
-    if (block != NULL
-        && ngx_http_sync_flight_head(block)->ticket == f->ticket
-        && ngx_http_sync_flight_head(block)->lead)
-    {
-        ngx_http_sync_flight_end(f, block, ngx_sync_blocks_clock() / 1000,
-                                 negative);
+    if (block != NULL) {
+        h = ngx_http_sync_flight_head(block);
+
+        if (h->ticket == f->ticket && h->lead) {
+            ngx_http_sync_flight_end(block, ngx_sync_blocks_clock() / 1000,
+                                     negative, failed || h->failing);
+        }
     }
 
     ngx_sync_blocks_unlock(b);
@@ -419,8 +438,8 @@ ngx_http_sync_flight_crash(ngx_http_sync_flight_t *f, ngx_msec_t negative)
 
 
 static void
-ngx_http_sync_flight_end(ngx_http_sync_flight_t *f, ngx_sync_block_t *block,
-    int64_t now, ngx_msec_t negative)
+ngx_http_sync_flight_end(ngx_sync_block_t *block, int64_t now,
+    ngx_msec_t negative, ngx_uint_t failing)
 {
     ngx_sync_blocks_t            *b;
     ngx_http_sync_flight_head_t  *h;
@@ -438,7 +457,7 @@ ngx_http_sync_flight_end(ngx_http_sync_flight_t *f, ngx_sync_block_t *block,
     h->lead = 0;
 
     if (negative) {
-        h->failing = 1;
+        h->failing = failing;
         h->negative = now + (int64_t) negative;
     }
 

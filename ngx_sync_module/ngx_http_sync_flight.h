@@ -16,7 +16,8 @@
  *     stale                                  is wiped
  *
  * so that nothing older than fresh serves unless its source was asked and
- * failed.
+ * failed.  That we did not ask (a budget is spent, a place is not allowed) or
+ * could not keep what it said is no failure of its.
  */
 
 
@@ -51,7 +52,8 @@ typedef struct {
     ngx_msec_t   retry;              /* FAILED: ms until another try */
     unsigned     refresh:1;          /* VALUE, and you lead its refresh: land()
                                         or crash() later */
-    unsigned     failing:1;          /* the last fetch has failed */
+    unsigned     failing:1;          /* the last fetch has failed, or was
+                                        refused just now */
 } ngx_http_sync_flight_t;
 
 
@@ -68,22 +70,29 @@ ngx_http_sync_flight_e ngx_http_sync_flight_look(ngx_http_sync_flight_t *f,
  * caller has is found wanting (an unknown kid; a token that was refused).
  * VALUE: there is another by now, look() gives it.  LEAD, WAIT: as above.
  * FAILED: too early, min_interval ms have not passed since a value landed (not
- * failing) or a failure is remembered (failing).
+ * failing) or a failure or a refusal is remembered (failing).
  */
 ngx_http_sync_flight_e ngx_http_sync_flight_force(ngx_http_sync_flight_t *f,
     uint64_t have, ngx_msec_t min_interval);
 
 /*
- * The leader's two ends; each wakes who waits.  fresh, stale: ms as above,
- * stale is at least fresh.  NGX_OK; NGX_DECLINED: another leads by now, what
- * came too late is not kept; NGX_ERROR: no room, the flight has crashed.
+ * The leader's ends; each wakes who waits.  fresh, stale: ms as above, stale is
+ * at least fresh.  NGX_OK; NGX_DECLINED: another leads by now, what came too
+ * late is not kept; NGX_ERROR: no room, which is remembered for 10 s; a value
+ * that is there serves until its fresh is over, for it is known to be the last
+ * but one.
  */
 ngx_int_t ngx_http_sync_flight_land(ngx_http_sync_flight_t *f,
     ngx_str_t *value, ngx_msec_t fresh, ngx_msec_t stale);
 
-/* negative: ms during which nobody tries again; 0: nothing is remembered.  A
-   value that is there goes on serving. */
+/* Its source has failed.  negative: ms during which nobody tries again; 0:
+   nothing is remembered.  A value that is there goes on serving. */
 void ngx_http_sync_flight_crash(ngx_http_sync_flight_t *f,
+    ngx_msec_t negative);
+
+/* Its source was not asked, by our own will or fault.  A value that is there
+   serves as long as it would have. */
+void ngx_http_sync_flight_refuse(ngx_http_sync_flight_t *f,
     ngx_msec_t negative);
 
 /* Forgets a value of that version, wiped. */

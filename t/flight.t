@@ -142,6 +142,36 @@ $res = flight($t, 'look', key => 'q', fetch => 50, fail => 300);
 is("$res->{first} $res->{result}", 'LEAD FAILED', 'past stale it is gone');
 
 
+# that we did not ask, or have no room, is no failure of its source
+
+sub past {
+    my ($s, @keys) = @_;
+
+    flight($s, 'look', key => $_, fetch => 1, value => 'old', fresh => 100,
+           stale => 60000) for @keys;
+    sleep 0.3;
+}
+
+past($t, 'ours', 'theirs');
+$res = flight($t, 'look', key => 'ours', fetch => 20, refuse => 600);
+is("$res->{first} $res->{result}", 'LEAD FAILED',
+   'past fresh a refusal does not make it serve');
+cmp_ok($res->{retry}, '>', 200, 'and says when to come again');
+is(flight($t, 'look', key => 'ours')->{first}, 'FAILED', 'is remembered');
+sleep 0.7;
+$res = flight($t, 'look', key => 'ours', value => 'new');
+is("$res->{first} $res->{value}", 'LEAD new', 'and then it is asked again');
+
+$res = flight($t, 'look', key => 'theirs', fetch => 20, fail => 300);
+is("$res->{first} $res->{value}", 'LEAD old', 'its source has failed');
+sleep 0.4;
+$res = flight($t, 'look', key => 'theirs', fetch => 20, refuse => 300);
+is("$res->{first} $res->{value}", 'VALUE old', 'it serves');
+sleep 0.2;
+is(flight($t, 'look', key => 'theirs')->{value}, 'old',
+   'also where it cannot be asked again at once');
+
+
 # the same again is no other version
 
 flight($t, 'look', key => 's', fetch => 1, value => 'same');
@@ -284,6 +314,11 @@ is("$res->{first} $res->{value}", 'WAIT flew', 'what is in flight lands');
 
 $res = flight($full, 'look', key => 'large', fetch => 1, value => '@6000');
 is($res->{result}, 'FAILED', 'what is larger than a part of it does not fit');
+
+past($full, 'outgrown');
+$res = flight($full, 'look', key => 'outgrown', fetch => 1, value => '@6000');
+is("$res->{first} $res->{result}", 'LEAD FAILED',
+   'what it was before does not serve instead');
 
 @res = many($full, 400, 'budget', key => 'one', rate => 1, burst => 3);
 is(scalar(grep { $_->{result} eq 'VALUE' } @res), 3, 'a budget in a full zone');

@@ -71,7 +71,7 @@ sub tenant {
 
 
 sub issuer {
-    my ($name, %is) = @_;
+    my ($name, %opt) = @_;
 
     $issuer{$name} = Test::Sync::Token->new(
         issuer => "https://$name.test",
@@ -79,8 +79,7 @@ sub issuer {
         ->key('k1', 'ES256');
 
     publish($name);
-    says($name, %is) if %is;
-    tenant($name, "https://idp.test:$port/$name/jwks");
+    tenant($name, 'https://' . ($opt{at} // 'idp.test') . ":$port/$name/jwks");
 }
 
 
@@ -148,6 +147,8 @@ issuer($_) for qw(due wait cached brief removed), map { "row$_" } 0 .. $#rows;
 says('cached', cache => 'public, max-age=120');
 says('brief', cache => 'max-age=5');
 says('removed', cache => 'no-store');
+
+issuer('held', at => 'victim.test');
 
 for my $n (1 .. 1000) {
     tenant("v$n", "https://victim.test:$port/v$n/jwks");
@@ -329,9 +330,17 @@ sub row {
 }
 
 
-# 1,000 tenants aim at one victim
+# 1,000 tenants aim at one victim, who has withdrawn a key of another
 
+my $gone = $issuer{held}->token;
+
+status(ask('held', token => $gone), 200, 'a token is known') for 1 .. 4;
+$issuer{held}->key('k2', 'ES256');
+publish('held', 'k2');
+later(700);
 $start = time;
+
+my %held;
 
 for my $round (0 .. 9) {
     my @res = $t->parallel(map {
@@ -344,10 +353,17 @@ for my $round (0 .. 9) {
 
     is(scalar(grep { $_->{status} == 503 } @res), 100,
        'tenants that aim at one victim: 503') if $round == 9;
+
+    $held{ask('held', token => $gone)->{status}}++ for 1 .. 4;
 }
 
+cmp_ok($held{503}, '>', 0, 'a budget that is spent: the keys are not asked for')
+    or diag($json->encode(\%held));
+is($held{200}, undef, 'and those that are past their time do not serve');
+
 my $most = 30 + int((time - $start) * 2) + 1;
-my $victim = grep { ($_->{h}{host} // '') =~ /victim/ } $t->ledger('idp');
+my $victim = grep { ($_->{h}{host} // '') =~ /victim/
+                    && $_->{uri} =~ m{^/v\d} } $t->ledger('idp');
 
 cmp_ok($victim, '<=', $most, "1,000 of them: $victim questions");
 cmp_ok($victim, '>=', 30, 'which is what its budget gives');

@@ -4,8 +4,8 @@
  *
  *   op=look    key=, lead= (ms), have=; who leads fetches for fetch= ms and
  *              lands value= (@n: so many bytes) for fresh= and stale= ms, or
- *              crashes with fail= ms; waits while somebody fetches, nowait=1:
- *              does not
+ *              crashes with fail= ms, refuses with refuse= ms; waits while
+ *              somebody fetches, nowait=1: does not
  *   op=force   the same by min= ms
  *   op=drop    have=
  *   op=budget  key=, rate= (per minute), burst=
@@ -43,6 +43,7 @@ typedef struct {
     ngx_msec_t                    fresh;
     ngx_msec_t                    stale;
     ngx_int_t                     fail;
+    ngx_int_t                     refuse;
     ngx_str_t                     value;
     u_char                        data[NGX_HTTP_SYNC_TEST_VALUE];
 } ngx_http_sync_test_fetch_t;
@@ -221,6 +222,7 @@ ngx_http_sync_test_flight_fetch(ngx_http_request_t *r,
     fetch->fresh = ngx_http_sync_test_int(r, "fresh", 60000);
     fetch->stale = ngx_http_sync_test_int(r, "stale", 60000);
     fetch->fail = ngx_http_sync_test_int(r, "fail", -1);
+    fetch->refuse = ngx_http_sync_test_int(r, "refuse", -1);
 
     value = ngx_http_sync_test_arg(r, "value");
 
@@ -256,7 +258,10 @@ ngx_http_sync_test_flight_fetched(ngx_event_t *ev)
 
     fetch = ev->data;
 
-    if (fetch->fail != -1) {
+    if (fetch->refuse != -1) {
+        ngx_http_sync_flight_refuse(&fetch->f, fetch->refuse);
+
+    } else if (fetch->fail != -1) {
         ngx_http_sync_flight_crash(&fetch->f, fetch->fail);
 
     } else {
