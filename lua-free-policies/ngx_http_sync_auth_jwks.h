@@ -35,7 +35,8 @@
 /* Fetches per minute, and at once. */
 #define NGX_HTTP_SYNC_JWKS_ISSUER_RATE   6           /* forced by tokens */
 #define NGX_HTTP_SYNC_JWKS_ISSUER_BURST  4
-#define NGX_HTTP_SYNC_JWKS_HOST_RATE     120         /* all */
+#define NGX_HTTP_SYNC_JWKS_HOST_RATE     120         /* all of nginx.conf,
+                                                        all of documents */
 #define NGX_HTTP_SYNC_JWKS_HOST_BURST    30
 
 

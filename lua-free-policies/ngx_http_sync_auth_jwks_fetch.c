@@ -42,7 +42,8 @@ static ngx_int_t ngx_http_sync_jwks_ask(ngx_http_sync_jwks_way_t *way);
 static ngx_int_t ngx_http_sync_jwks_metadata_url(ngx_http_sync_jwks_way_t *way,
     ngx_str_t *url);
 static ngx_uint_t ngx_http_sync_jwks_at_home(ngx_http_sync_jwks_way_t *way);
-static ngx_int_t ngx_http_sync_jwks_host_budget(sync_url_t *url);
+static ngx_int_t ngx_http_sync_jwks_host_budget(sync_url_t *url,
+    ngx_uint_t trusted);
 static void ngx_http_sync_jwks_answered(ngx_sync_fetch_t *fetch);
 static void ngx_http_sync_jwks_metadata(ngx_http_sync_jwks_way_t *way);
 static const char *ngx_http_sync_jwks_metadata_read(
@@ -146,7 +147,7 @@ ngx_http_sync_jwks_ask(ngx_http_sync_jwks_way_t *way)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_sync_jwks_host_budget(&url) != NGX_OK) {
+    if (ngx_http_sync_jwks_host_budget(&url, way->place.trusted) != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "auth: the keys of issuer \"%V\" are not asked for, the "
                       "budget of host \"%*s\" is spent", &way->place.issuer,
@@ -276,8 +277,10 @@ ngx_http_sync_jwks_at_home(ngx_http_sync_jwks_way_t *way)
 }
 
 
+/* Documents share one: they must not starve the issuers of nginx.conf. */
+
 static ngx_int_t
-ngx_http_sync_jwks_host_budget(sync_url_t *url)
+ngx_http_sync_jwks_host_budget(sync_url_t *url, ngx_uint_t trusted)
 {
     u_char         key[SYNC_SHA256_LEN], name[SYNC_HOST_MAX];
     size_t         len;
@@ -287,6 +290,11 @@ ngx_http_sync_jwks_host_budget(sync_url_t *url)
     ngx_strlow(name, url->host.data, len);
 
     sync_sha256_init(&sha);
+
+    if (trusted) {
+        sync_sha256_update(&sha, "platform", sizeof("platform"));
+    }
+
     sync_sha256_update(&sha, "host", sizeof("host"));
     sync_sha256_update(&sha, name, len);
     sync_sha256_final(&sha, key);

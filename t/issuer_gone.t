@@ -79,7 +79,8 @@ sub issuer {
         ->key('k1', 'ES256');
 
     publish($name);
-    tenant($name, 'https://' . ($opt{at} // 'idp.test') . ":$port/$name/jwks");
+    tenant($name, 'https://' . ($opt{at} // 'idp.test') . ":$port/$name/jwks")
+        if !$opt{alone};
 }
 
 
@@ -149,6 +150,10 @@ says('brief', cache => 'max-age=5');
 says('removed', cache => 'no-store');
 
 issuer('held', at => 'victim.test');
+issuer('platform', at => 'victim.test', alone => 1);
+$t->write('tenants/platform.json', {
+    tenant => 'platform', id => 't_platform',
+    match => { hosts => ['platform.host'] }, clients => { crm => {} } });
 
 for my $n (1 .. 1000) {
     tenant("v$n", "https://victim.test:$port/v$n/jwks");
@@ -167,6 +172,8 @@ $t->http(<<"CONF");
     sync_trusted_certificate $ca;
     sync_egress idp.test:$port victim.test:$port 127.0.0.1/32:$port;
     sync_tenants %%TESTDIR%%/tenants;
+    sync_issuer https://platform.test audience=$aud tenant_claim=org
+                jwks=https://victim.test:$port/platform/jwks;
 
     upstream up { server %%PEER_up%%; }
 
@@ -340,7 +347,7 @@ publish('held', 'k2');
 later(700);
 $start = time;
 
-my %held;
+my (%held, $platform);
 
 for my $round (0 .. 9) {
     my @res = $t->parallel(map {
@@ -355,11 +362,14 @@ for my $round (0 .. 9) {
        'tenants that aim at one victim: 503') if $round == 9;
 
     $held{ask('held', token => $gone)->{status}}++ for 1 .. 4;
+    $platform = ask('platform', token => $issuer{platform}->token(
+                    { org => 'platform' })) if $round == 8;
 }
 
 cmp_ok($held{503}, '>', 0, 'a budget that is spent: the keys are not asked for')
     or diag($json->encode(\%held));
 is($held{200}, undef, 'and those that are past their time do not serve');
+status($platform, 200, 'a sync_issuer at the same host is asked');
 
 my $most = 30 + int((time - $start) * 2) + 1;
 my $victim = grep { ($_->{h}{host} // '') =~ /victim/
