@@ -3,6 +3,10 @@
  * The peer wrapper: around the balancer of every upstream group.  It knows
  * whether a request was sent, ends the tries of a claimed request once it was,
  * and lets nothing leave after the deadline.
+ *
+ * NGINX looks whether there are tries left before it throws an answer away that
+ * proxy_next_upstream names by its status: while a claimed request is with a
+ * peer it sees the last one, so that the answer goes to the client.
  */
 
 
@@ -18,6 +22,8 @@ typedef struct {
 typedef struct {
     ngx_http_request_t                 *request;
     ngx_http_sync_ctx_t                *ctx;
+
+    ngx_uint_t                          tries;   /* in truth; 0: pc says it */
 
     void                               *data;
     ngx_event_get_peer_pt               get;
@@ -127,6 +133,7 @@ ngx_http_sync_init_peer(ngx_http_request_t *r,
 
     peer->request = r;
     peer->ctx = ctx;
+    peer->tries = 0;
     peer->data = u->peer.data;
     peer->get = u->peer.get;
     peer->free = u->peer.free;
@@ -203,11 +210,22 @@ ngx_http_sync_get_peer(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_sync_peer_t  *peer = data;
 
+    ngx_int_t  rc;
+
     if (peer->ctx->expired) {
         return NGX_BUSY;
     }
 
-    return peer->get(pc, peer->data);
+    rc = peer->get(pc, peer->data);
+
+    if ((rc == NGX_OK || rc == NGX_DONE) && pc->tries > 1
+        && peer->ctx->claim.state == NGX_HTTP_SYNC_CLAIM_HELD)
+    {
+        peer->tries = pc->tries;
+        pc->tries = 1;
+    }
+
+    return rc;
 }
 
 
@@ -231,6 +249,11 @@ ngx_http_sync_free_peer(ngx_peer_connection_t *pc, void *data,
 
     if (sent) {
         peer->ctx->sent = 1;
+    }
+
+    if (peer->tries) {
+        pc->tries = peer->tries;
+        peer->tries = 0;
     }
 
     peer->free(pc, peer->data, state);
