@@ -4,7 +4,7 @@
  *
  *     GET    ?tenant=acme&key=K     where it was claimed, and how it stands
  *     DELETE ?tenant=acme&key=K     one whose outcome nobody knows is free
- *     GET    ?check                 does the store do what claims need?
+ *     GET    ?check                 do the stores do what claims need?
  *
  * Who asked under a key is part of its name, and an operator does not know it:
  * all clients that the document has, in all locations that claim keys, are
@@ -19,7 +19,6 @@
 
 #define NGX_HTTP_SYNC_KEYS_MAX     4096      /* names that one key may have */
 #define NGX_HTTP_SYNC_KEYS_WINDOW  64        /* looked up at once */
-#define NGX_HTTP_SYNC_KEYS_LEASE   10000     /* ms, to free one */
 
 
 static ngx_int_t ngx_http_sync_keys_handler(ngx_http_request_t *r);
@@ -41,7 +40,6 @@ static ngx_int_t ngx_http_sync_keys_run(ngx_http_request_t *r,
 static ngx_int_t ngx_http_sync_keys_look(ngx_http_sync_keys_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_keys_looked(ngx_http_request_t *r,
     ngx_http_sync_keys_ctx_t *ctx);
-static ngx_int_t ngx_http_sync_keys_check(ngx_http_sync_keys_ctx_t *ctx);
 static void ngx_http_sync_keys_op(ngx_http_sync_keys_ctx_t *ctx,
     ngx_sync_op_t *op);
 static void ngx_http_sync_keys_done(ngx_sync_op_t *op);
@@ -49,7 +47,6 @@ static void ngx_http_sync_keys_resume(ngx_http_request_t *r);
 static void ngx_http_sync_keys_cleanup(void *data);
 static ngx_int_t ngx_http_sync_keys_arg(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
-static uint64_t ngx_http_sync_keys_clock(void);
 
 
 static const struct {
@@ -171,9 +168,10 @@ ngx_http_sync_keys_start(ngx_http_request_t *r, ngx_http_sync_keys_ctx_t *ctx)
             return NGX_HTTP_NOT_ALLOWED;
         }
 
-        ctx->store = imcf->store;
         ctx->state = NGX_HTTP_SYNC_KEYS_CHECK;
-        return NGX_DECLINED;
+
+        return ngx_http_sync_keys_check_init(r, ctx, imcf->store) == NGX_OK
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ngx_http_sync_keys_arg(r, "tenant", &tenant) != NGX_OK
@@ -628,102 +626,6 @@ ngx_http_sync_keys_looked(ngx_http_request_t *r, ngx_http_sync_keys_ctx_t *ctx)
 }
 
 
-/* All that a claim needs, with a key of nobody's. */
-
-static ngx_int_t
-ngx_http_sync_keys_check(ngx_http_sync_keys_ctx_t *ctx)
-{
-    ngx_int_t                    rc;
-    ngx_uint_t                   i;
-    const ngx_sync_store_ops_t  *ops;
-
-    ops = ctx->store->ops;
-
-    for ( ;; ) {
-
-        if (ctx->begun) {
-            i = ctx->check++;
-
-            ctx->took[i] = ngx_http_sync_keys_clock() - ctx->begun;
-            ctx->result[i] = ctx->op.result;
-            ctx->begun = 0;
-
-            if (ctx->op.result != NGX_SYNC_STORE_OK
-                || ctx->check == NGX_HTTP_SYNC_CHECKS)
-            {
-                return NGX_OK;
-            }
-        }
-
-        ngx_http_sync_keys_op(ctx, &ctx->op);
-        ctx->begun = ngx_http_sync_keys_clock();
-
-        switch (ctx->check) {
-
-        case NGX_HTTP_SYNC_CHECK_CLAIM:
-
-            if (sync_random(ctx->claim.owner, NGX_SYNC_OWNER_LEN) != SYNC_OK
-                || sync_random(ctx->claim.key.name, NGX_SYNC_NAME_LEN)
-                   != SYNC_OK)
-            {
-                return NGX_OK;
-            }
-
-            ctx->claim.lease = NGX_HTTP_SYNC_KEYS_LEASE;
-            ctx->claim.retention = NGX_HTTP_SYNC_KEYS_LEASE;
-
-            rc = ops->claim(ctx->store, &ctx->op, &ctx->claim);
-            break;
-
-        case NGX_HTTP_SYNC_CHECK_EXTEND:
-
-            ctx->hold.key = ctx->claim.key;
-            ctx->hold.epoch = ctx->claim.entry.epoch;
-            ctx->hold.lease = ctx->claim.lease;
-            ctx->hold.retention = ctx->claim.retention;
-            ngx_memcpy(ctx->hold.owner, ctx->claim.owner, NGX_SYNC_OWNER_LEN);
-            ngx_str_set(&ctx->hold.note, "check");
-
-            rc = ops->extend(ctx->store, &ctx->op, &ctx->hold);
-            break;
-
-        case NGX_HTTP_SYNC_CHECK_SETTLE:
-
-            ngx_str_null(&ctx->hold.note);
-            ctx->hold.outcome = NGX_SYNC_STATE_UNKNOWN;
-
-            rc = ops->settle(ctx->store, &ctx->op, &ctx->hold);
-            break;
-
-        case NGX_HTTP_SYNC_CHECK_LOOK:
-
-            ctx->look.key = ctx->claim.key;
-
-            rc = ops->look(ctx->store, &ctx->op, &ctx->look);
-            break;
-
-        case NGX_HTTP_SYNC_CHECK_RESOLVE:
-
-            rc = ops->resolve_begin(ctx->store, &ctx->op, &ctx->hold);
-            break;
-
-        default: /* NGX_HTTP_SYNC_CHECK_FREE */
-
-            ctx->hold.epoch = ctx->hold.entry.epoch;
-            ctx->hold.outcome = NGX_SYNC_STATE_NONE;
-
-            rc = ops->resolve_end(ctx->store, &ctx->op, &ctx->hold);
-            break;
-        }
-
-        if (rc == NGX_AGAIN) {
-            ctx->pending = 1;
-            return NGX_AGAIN;
-        }
-    }
-}
-
-
 static void
 ngx_http_sync_keys_op(ngx_http_sync_keys_ctx_t *ctx, ngx_sync_op_t *op)
 {
@@ -739,10 +641,15 @@ ngx_http_sync_keys_op(ngx_http_sync_keys_ctx_t *ctx, ngx_sync_op_t *op)
 static void
 ngx_http_sync_keys_done(ngx_sync_op_t *op)
 {
-    ngx_http_request_t        *r;
-    ngx_http_sync_keys_ctx_t  *ctx;
+    ngx_http_sync_keys_answered(op->data);
+}
 
-    ctx = op->data;
+
+void
+ngx_http_sync_keys_answered(ngx_http_sync_keys_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
     r = ctx->request;
 
     if (--ctx->pending == 0) {
@@ -787,6 +694,8 @@ ngx_http_sync_keys_cleanup(void *data)
     }
 
     ngx_sync_store_cancel(ctx->store, &ctx->op);
+
+    ngx_http_sync_keys_check_cancel(ctx);
 }
 
 
@@ -816,15 +725,4 @@ ngx_http_sync_keys_arg(ngx_http_request_t *r, const char *name,
     value->len = dst - value->data;
 
     return NGX_OK;
-}
-
-
-static uint64_t
-ngx_http_sync_keys_clock(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }

@@ -13,6 +13,8 @@
 
 static u_char *ngx_http_sync_keys_show_name(u_char *p, u_char *last,
     ngx_http_sync_keys_name_t *n);
+static u_char *ngx_http_sync_keys_show_store(u_char *p, u_char *last,
+    ngx_http_sync_keys_check_t *check);
 static u_char *ngx_http_sync_keys_text(u_char *p, u_char *last,
     const char *name, ngx_str_t *value);
 static u_char *ngx_http_sync_keys_time(u_char *p, u_char *last,
@@ -179,13 +181,59 @@ ngx_http_sync_keys_time(u_char *p, u_char *last, const char *name, int64_t ms)
 }
 
 
+/* One store as it is; several one by one, and whether all of them are well. */
+
 ngx_int_t
 ngx_http_sync_keys_show_check(ngx_http_request_t *r,
     ngx_http_sync_keys_ctx_t *ctx)
 {
-    size_t                     size;
-    u_char                    *p, *data, *last;
-    ngx_uint_t                 i, good;
+    size_t       size;
+    u_char      *p, *data, *last;
+    ngx_uint_t   i, well;
+
+    size = 64;
+    well = 1;
+
+    for (i = 0; i < ctx->nchecks; i++) {
+        size += 2048 + 6 * ctx->checks[i].store->label.len;
+        well &= ctx->checks[i].failed == 0;
+    }
+
+    data = ngx_pnalloc(r->pool, size);
+    if (data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = data;
+    last = data + size;
+
+    if (ctx->nchecks > 1) {
+        p = ngx_slprintf(p, last, "{\"stores\":[");
+    }
+
+    for (i = 0; i < ctx->nchecks; i++) {
+        p = ngx_slprintf(p, last, "%s", i ? "," : "");
+        p = ngx_http_sync_keys_show_store(p, last, &ctx->checks[i]);
+    }
+
+    if (ctx->nchecks > 1) {
+        p = ngx_slprintf(p, last, "],\"well\":%s}", well ? "true" : "false");
+    }
+
+    p = ngx_slprintf(p, last, "\n");
+
+    return ngx_http_sync_keys_send(r, well ? NGX_HTTP_OK
+                                           : NGX_HTTP_SERVICE_UNAVAILABLE,
+                                   data, p - data);
+}
+
+
+static u_char *
+ngx_http_sync_keys_show_store(u_char *p, u_char *last,
+    ngx_http_sync_keys_check_t *check)
+{
+    ngx_str_t                 *label;
+    ngx_uint_t                 i;
     ngx_sync_breaker_state_t   b;
 
     static const char  *results[] = {
@@ -193,50 +241,35 @@ ngx_http_sync_keys_show_check(ngx_http_request_t *r,
         "full", "down"
     };
 
-    size = 4096 + 6 * ctx->store->label.len;
+    label = &check->store->label;
 
-    data = ngx_pnalloc(r->pool, size);
-    if (data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    last = data + size;
-    good = 1;
-
-    p = ngx_slprintf(data, last, "{");
-    p = ngx_http_sync_keys_text(p, last, "store", &ctx->store->label);
+    p = ngx_slprintf(p, last, "{");
+    p = ngx_http_sync_keys_text(p, last, "store", label);
 
     for (i = 0;
          ngx_sync_store_breaker_state((ngx_cycle_t *) ngx_cycle, i, &b)
          == NGX_OK;
          i++)
     {
-        if (b.label.len == ctx->store->label.len
-            && ngx_memcmp(b.label.data, ctx->store->label.data, b.label.len)
-               == 0)
+        if (b.label.len == label->len
+            && ngx_memcmp(b.label.data, label->data, label->len) == 0)
         {
             p = ngx_slprintf(p, last, "\"breaker\":\"%s\",\"missed\":%ui,",
                              b.open ? "open" : "closed", b.missed);
         }
     }
 
-    p = ngx_slprintf(p, last, "\"operations\":{");
+    p = ngx_slprintf(p, last, "\"places\":%d,\"failed\":%ui,\"operations\":{",
+                     NGX_HTTP_SYNC_PLACES, check->failed);
 
-    for (i = 0; i < ctx->check; i++) {
+    for (i = 0; i < check->steps; i++) {
         p = ngx_slprintf(p, last, "%s\"%s\":{\"result\":\"%s\",\"us\":%uL}",
                          i ? "," : "", ngx_http_sync_keys_checks[i],
-                         results[ctx->result[i]], ctx->took[i]);
-
-        good &= ctx->result[i] == NGX_SYNC_STORE_OK;
+                         results[check->result[i]], check->took[i]);
     }
 
-    good &= ctx->check == NGX_HTTP_SYNC_CHECKS;
-
-    p = ngx_slprintf(p, last, "},\"well\":%s}\n", good ? "true" : "false");
-
-    return ngx_http_sync_keys_send(r, good ? NGX_HTTP_OK
-                                           : NGX_HTTP_SERVICE_UNAVAILABLE,
-                                   data, p - data);
+    return ngx_slprintf(p, last, "},\"well\":%s}",
+                        check->failed ? "false" : "true");
 }
 
 

@@ -72,7 +72,8 @@ $t->start;
 sub order {
     my ($tenant, $key, $uri) = @_;
 
-    my $res = $t->post($uri || '/orders', 'body', 'Content-Type' => 'text/plain',
+    my $res = $t->post($uri || '/orders', 'body',
+                       'Content-Type' => 'text/plain',
                        'Idempotency-Key' => "\"$key\"",
                        host => "$tenant.example");
 
@@ -139,10 +140,58 @@ is((keys_ask('GET', 'tenant=europe&key=u'))[0], 404, 'and is free');
 is($status, 503, 'no store where it lives: nobody knows');
 like($said->{error}, qr/no sync_store/, 'and why');
 
+
+# a check is one of all stores, and of all places that a tenant has in one
+
+sub check {
+    my ($status, $said) = keys_ask('GET', 'check');
+
+    return ($status, $said, map { $_->{store} => $_ } @{$said->{stores}});
+}
+
+
+my %store;
+my @us = ('ACL', 'SETUSER', 'default', 'resetkeys');
+
+($status, $said, %store) = check();
+
+is($status, 200, 'all stores are well');
+ok($said->{well}, 'which is said');
+is(join(' ', map { $_->{store} } @{$said->{stores}}), 'default eu us',
+   'each by its name');
+
+for my $name (qw(default eu us)) {
+    is(join(' ', map { $_->{result} } values %{$store{$name}{operations}}),
+       'ok ok ok ok ok ok', "$name can do all");
+    is($store{$name}{failed}, 0, "in all places");
+}
+
+is(scalar @{ $redis{$_}->cmd('KEYS', 'sync:{:*}r:*') }, 0, "$_: nothing stays")
+    for sort keys %redis;
+
+$redis{us}->cmd(@us, '~sync:{:3}*', '~sync:{}*', '~sync:{m:*}', '~sync:{w}*');
+($status, $said, %store) = check();
+$redis{us}->cmd(@us, '~*');
+
+is($status, 503, 'a store with one good place of sixteen is not well');
+is($store{us}{places} - $store{us}{failed}, 1, 'that many are good');
+ok(!$store{us}{well}, 'and it is that one');
+is($store{us}{operations}{claim}{result}, 'down', 'which is asked in vain');
+is($store{us}{operations}{free}{result}, 'ok', 'and goes on where it can');
+ok($store{$_}{well}, "$_ is well") for qw(default eu);
+ok(!$said->{well}, 'so all are not');
+
 $redis{eu}->kill9;
 
 is(order('europe', 'k2'), '503 refused', 'one store is down');
 is(order('america', 'k2'), '201 executed', 'the others are not');
+
+($status, $said, %store) = check();
+
+is($status, 503, 'and so says a check');
+is($store{eu}{operations}{claim}{result}, 'down', 'by its name');
+is(scalar keys %{$store{eu}{operations}}, 1, 'it is not asked on');
+ok($store{$_}{well}, "$_ is well") for qw(default us);
 
 ok($t->reload, 'a reload');
 is(order('america', 'k2'), '201 replayed', 'after it all is as before');

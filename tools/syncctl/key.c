@@ -59,7 +59,7 @@ const syncctl_command_t  syncctl_key = {
 const syncctl_command_t  syncctl_store = {
     "store",
     "check [--at URL]",
-    "Lets a gateway try its store: all that a claim needs, and how long it "
+    "Lets a gateway try its stores: all that a claim needs, and how long it "
     "takes.",
     syncctl_store_run
 };
