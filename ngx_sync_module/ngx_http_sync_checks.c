@@ -27,6 +27,12 @@ static ngx_http_upstream_conf_t *ngx_http_sync_proxied_by(ngx_conf_t *cf,
 static ngx_int_t ngx_http_sync_check_claims(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u,
     const ngx_http_sync_proxying_t *by);
+static void ngx_http_sync_check_connector(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u);
+static ngx_str_t *ngx_http_sync_proxy_header(ngx_http_upstream_conf_t *u,
+    ngx_module_t *proxy, const char *name);
+static void *ngx_http_sync_proxy_place(ngx_http_upstream_conf_t *u,
+    ngx_module_t *proxy, const char *directive);
 #if (NGX_HTTP_SSL)
 static ngx_int_t ngx_http_sync_check_peers(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx, ngx_http_upstream_conf_t *u);
@@ -108,16 +114,19 @@ ngx_http_sync_check_settings(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         ngx_http_sync_check_bodies(cf, ctx, u, by);
     }
 
+    if (ngx_strcmp(by->prefix, "proxy") == 0
+        && ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY))
+    {
+        ngx_http_sync_check_connector(cf, ctx, u);
+
 #if (NGX_HTTP_SSL)
 
-    if (ngx_strcmp(by->prefix, "proxy") == 0
-        && ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_ENTITY)
-        && ngx_http_sync_check_peers(cf, ctx, u) != NGX_OK)
-    {
-        rc = NGX_ERROR;
-    }
+        if (ngx_http_sync_check_peers(cf, ctx, u) != NGX_OK) {
+            rc = NGX_ERROR;
+        }
 
 #endif
+    }
 
 #if (NGX_HTTP_CACHE)
 
@@ -301,53 +310,140 @@ ngx_http_sync_check_peers(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 
 
 /*
- * Does a location ask its upstream to keep the connection?  The places in the
- * module's configuration are those of its directives; since 1.29.7 both are
- * its defaults.
+ * Does a location ask its upstream to keep the connection?  Since 1.29.7 both
+ * are defaults.
  */
 
 static ngx_uint_t
 ngx_http_sync_keeps(ngx_http_upstream_conf_t *u, ngx_module_t *proxy)
 {
-    ngx_uint_t      i, version, keeps;
-    ngx_array_t    *headers;
-    ngx_keyval_t   *h;
-    ngx_command_t  *cmd;
+    ngx_str_t   *value;
+    ngx_uint_t  *version;
 
-    version = NGX_HTTP_VERSION_11;
-    keeps = nginx_version >= 1029007;
+    version = ngx_http_sync_proxy_place(u, proxy, "proxy_http_version");
+    value = ngx_http_sync_proxy_header(u, proxy, "Connection");
 
-    for (cmd = proxy->commands; cmd->name.len; cmd++) {
-
-        if (ngx_strcmp(cmd->name.data, "proxy_http_version") == 0) {
-            version = *(ngx_uint_t *) ((u_char *) u + cmd->offset);
-        }
-
-        if (ngx_strcmp(cmd->name.data, "proxy_set_header") != 0) {
-            continue;
-        }
-
-        headers = *(ngx_array_t **) ((u_char *) u + cmd->offset);
-
-        if (headers == NULL) {
-            continue;
-        }
-
-        h = headers->elts;
-
-        for (i = 0; i < headers->nelts; i++) {
-            if (h[i].key.len == sizeof("Connection") - 1
-                && ngx_strcasecmp(h[i].key.data, (u_char *) "Connection") == 0)
-            {
-                keeps = h[i].value.len == 0;
-            }
-        }
-    }
-
-    return keeps && version >= NGX_HTTP_VERSION_11;
+    return (version == NULL || *version >= NGX_HTTP_VERSION_11)
+           && (value != NULL ? value->len == 0 : nginx_version >= 1029007);
 }
 
 #endif
+
+
+/*
+ * What a document says of a connector goes out by variables, where the location
+ * names them: without them nothing fails, and something else is sent.
+ */
+
+static void
+ngx_http_sync_check_connector(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    ngx_http_upstream_conf_t *u)
+{
+    ngx_str_t                 *value;
+    ngx_uint_t                 i;
+    const char                *missing;
+    ngx_module_t              *proxy;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_sync_loc_conf_t  *slcf;
+    ngx_http_complex_value_t **method;
+
+    static const struct {
+        const char  *header;
+        const char  *value;
+        const char  *line;
+    } wanted[] = {
+        { "Host", "$sync_upstream_host",
+          "proxy_set_header Host $sync_upstream_host" },
+        { "Authorization", "$sync_upstream_authorization",
+          "proxy_set_header Authorization $sync_upstream_authorization" },
+        { "Cookie", "$sync_upstream_cookie",
+          "proxy_set_header Cookie $sync_upstream_cookie" }
+    };
+
+    proxy = ngx_http_sync_find_module(cf, "ngx_http_proxy_module");
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+    missing = NULL;
+
+    for (i = sizeof(wanted) / sizeof(wanted[0]); i; i--) {
+        value = ngx_http_sync_proxy_header(u, proxy, wanted[i - 1].header);
+
+        if (value == NULL
+            || ngx_strcmp(value->data, wanted[i - 1].value) != 0)
+        {
+            missing = wanted[i - 1].line;
+        }
+    }
+
+    method = ngx_http_sync_proxy_place(u, proxy, "proxy_method");
+
+    if (method != NULL
+        && (*method == NULL
+            || ngx_strcmp((*method)->value.data, "$sync_upstream_method")
+               != 0))
+    {
+        missing = "proxy_method $sync_upstream_method";
+    }
+
+    if (missing == NULL) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "connectors are not asked as their documents say without "
+                  "\"%s\", which \"include sync/connector.conf\" says and a "
+                  "proxy_set_header of the location does not inherit, in "
+                  "location \"%V\", %V:%ui",
+                  missing, &clcf->name, &slcf->file, slcf->line);
+}
+
+
+/* What a location sends as that header, as it is written; NULL: nothing. */
+
+static ngx_str_t *
+ngx_http_sync_proxy_header(ngx_http_upstream_conf_t *u, ngx_module_t *proxy,
+    const char *name)
+{
+    ngx_str_t      *value;
+    ngx_uint_t      i;
+    ngx_array_t   **headers;
+    ngx_keyval_t   *h;
+
+    value = NULL;
+    headers = ngx_http_sync_proxy_place(u, proxy, "proxy_set_header");
+
+    if (headers == NULL || *headers == NULL) {
+        return NULL;
+    }
+
+    h = (*headers)->elts;
+
+    for (i = 0; i < (*headers)->nelts; i++) {
+        if (ngx_strcasecmp(h[i].key.data, (u_char *) name) == 0) {
+            value = &h[i].value;
+        }
+    }
+
+    return value;
+}
+
+
+/* Where in the module's own configuration a directive of its is kept. */
+
+static void *
+ngx_http_sync_proxy_place(ngx_http_upstream_conf_t *u, ngx_module_t *proxy,
+    const char *directive)
+{
+    ngx_command_t  *cmd;
+
+    for (cmd = proxy->commands; cmd->name.len; cmd++) {
+        if (ngx_strcmp(cmd->name.data, directive) == 0) {
+            return (u_char *) u + cmd->offset;
+        }
+    }
+
+    return NULL;
+}
 
 
 static void

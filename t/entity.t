@@ -259,4 +259,34 @@ $t->accepted("$head location /o { sync_entity sales_order at=/o; $pass } "
              . 'location / { proxy_pass http://erp; } }',
              'a fixed one where no entity is');
 
+# a document's words that would not be sent
+
+my $sent = 'proxy_method $sync_upstream_method; '
+           . join ' ', map { "proxy_set_header $_;" }
+             'Host $sync_upstream_host', 'Cookie $sync_upstream_cookie',
+             'Authorization $sync_upstream_authorization';
+
+sub told {
+    my ($server, $location) = @_;
+
+    my ($code, $out) = $t->check("$head $server location /o { "
+        . "sync_entity sales_order at=/o; $location $pass } }");
+
+    return "$code " . ($out =~ m{\[warn\] connectors are not asked .* without "([^"]+)".* "/o"}
+                       ? $1 : 'no');
+}
+
+is(told($sent, ''), '0 no', 'all that a document says is sent');
+is(told('', ''), '0 proxy_method $sync_upstream_method', 'no method');
+is(told($sent, 'proxy_method POST;'),
+   '0 proxy_method $sync_upstream_method', 'a method of the location');
+is(told($sent, 'proxy_set_header X-Env prod;'),
+   '0 proxy_set_header Host $sync_upstream_host',
+   'a header of the location: the others are not inherited');
+is(told($sent =~ s/Host \S+;/Host x;/r, ''),
+   '0 proxy_set_header Host $sync_upstream_host', 'another host');
+is(told($sent =~ s/proxy_set_header Auth\S+ \S+;//r, ''),
+   '0 proxy_set_header Authorization $sync_upstream_authorization',
+   'no credentials');
+
 $t->done;
