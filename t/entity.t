@@ -272,8 +272,10 @@ sub told {
     my ($code, $out) = $t->check("$head $server location /o { "
         . "sync_entity sales_order at=/o; $location $pass } }");
 
-    return "$code " . ($out =~ m{\[warn\] connectors are not asked .* without "([^"]+)".* "/o"}
-                       ? $1 : 'no');
+    my ($line) = $out =~ m{\[warn\].*\ documents\ say\ without
+                           \ "([^"]+)".*\ "/o"}x;
+
+    return "$code " . ($line // 'no');
 }
 
 is(told($sent, ''), '0 no', 'all that a document says is sent');
