@@ -478,6 +478,28 @@ ngx_http_sync_secret_read(ngx_http_sync_tenant_t *t, ngx_str_t *name,
 }
 
 
+/* No stamp tells of rights that were given, or of files that were too many. */
+
+ngx_uint_t
+ngx_http_sync_secret_readable(ngx_http_sync_tenant_t *t,
+    ngx_http_sync_secret_file_t *s)
+{
+    const char                   *why;
+    ngx_http_sync_secret_file_t   again;
+
+    again = *s;
+
+    if (ngx_http_sync_secret_text(t, &again, &why) != NGX_OK) {
+        return 0;
+    }
+
+    sync_wipe(again.value.data, again.value.len);
+    free(again.value.data);
+
+    return 1;
+}
+
+
 static ngx_int_t
 ngx_http_sync_secret_text(ngx_http_sync_tenant_t *t,
     ngx_http_sync_secret_file_t *s, const char **why)

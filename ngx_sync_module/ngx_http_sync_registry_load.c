@@ -85,6 +85,10 @@ ngx_http_sync_slot_load(ngx_http_sync_registry_t *reg,
         ngx_http_sync_slot_inherit(reg, slot, log);
         ngx_http_sync_slot_refuse(reg, slot, error, log);
 
+        /* no stamp tells when it can be: try again at the next scan */
+
+        ngx_memzero(&slot->stamp, sizeof(ngx_http_sync_stamp_t));
+
         return NGX_DECLINED;
     }
 
@@ -280,8 +284,11 @@ ngx_http_sync_slot_changed(ngx_http_sync_registry_t *reg,
 
         if (path != NULL) {
             (void) ngx_http_sync_stamp(path, &stamp);
-            changed = ngx_memcmp(&stamp, &s->stamp, sizeof(stamp)) != 0;
             free(path);
+
+            changed = ngx_memcmp(&stamp, &s->stamp, sizeof(stamp)) != 0
+                      || (s->value.data == NULL && stamp.inode != 0
+                          && ngx_http_sync_secret_readable(slot->tenant, s));
         }
     }
 

@@ -403,6 +403,10 @@ void ngx_http_sync_slot_refuse(ngx_http_sync_registry_t *reg,
 
 void ngx_http_sync_tenant_drop(ngx_http_sync_tenant_t *t);
 
+/* secrets: ngx_http_sync_registry.c.  Could one be read that could not? */
+ngx_uint_t ngx_http_sync_secret_readable(ngx_http_sync_tenant_t *t,
+    ngx_http_sync_secret_file_t *s);
+
 
 /* names: ngx_http_sync_registry_names.c */
 

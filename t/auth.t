@@ -36,6 +36,7 @@ $t->write('platform.jwks', $issuer{platform}->jwks);
 my %key = (
     new => 'c4n4ry-key-new-7b1e', old => 'c4n4ry-key-old-90aa',
     shared => 'c4n4ry-key-shared-5d2c', beta => 'c4n4ry-key-beta-3e3e',
+    late => 'c4n4ry-key-late-6a6a',
 );
 
 $t->canary($_) for values %key;
@@ -44,6 +45,11 @@ $t->write("secrets/t_acme/$_", "$key{$_}\n") for qw(new old shared);
 $t->write('secrets/t_acme/empty', '');
 $t->write('secrets/t_beta/beta', $key{beta});
 
+# it cannot be read as long as a link leads to it
+
+$t->write('late', "$key{late}\n");
+symlink $t->path('late'), $t->path('secrets/t_acme/late') or die;
+
 my %acme = (
     tenant => 'acme', id => 't_acme', match => { hosts => ['acme.test'] },
     issuers => [ { issuer => 'https://acme.example',
@@ -51,7 +57,8 @@ my %acme = (
     clients => {
         crm => {}, other => {},
         partner => { api_keys => ['secret:new', 'secret:old',
-                                  'secret:absent', 'secret:empty'] },
+                                  'secret:absent', 'secret:empty',
+                                  'secret:late'] },
         one => { api_keys => ['secret:shared'] },
         two => { api_keys => ['secret:shared'] },
     },
@@ -412,6 +419,31 @@ ok($t->wait_for(sub {
         ask('/key/', 'X-API-Key' => $key{old})->{status} == 401
     } 1 .. 10;
 }), 'and the old one to none');
+
+# one that could not be read, and can be: the file itself is the same
+
+sub unread {
+    return scalar(() = $t->log_text =~ /secret "late" of .*cannot be read/g);
+}
+
+is(ask('/key/', 'X-API-Key' => $key{late})->{status}, 401,
+   'a key that cannot be read') for 1 .. 10;
+$t->log_like(qr/secret "late" of .*cannot be read: a link leads out/,
+             'which is logged');
+
+my $unread = unread();
+
+sleep 0.5;
+is(ask('/key/', 'X-API-Key' => $key{late})->{status}, 401, 'still') for 1 .. 10;
+is(unread(), $unread, 'once, however often it is looked for');
+
+rename $t->path('late'), $t->path('secrets/t_acme/late') or die;
+
+ok($t->wait_for(sub {
+    return 10 == grep {
+        ask('/key/', 'X-API-Key' => $key{late})->{status} == 200
+    } 1 .. 10;
+}), 'it can be read: all workers know it');
 
 # other ways in
 

@@ -296,6 +296,30 @@ for my $i (1 .. 40) {
 
 is($bad, 0, 'no error while a document is rewritten 40 times');
 
+# a worker that cannot open files for a while: nothing of them has changed
+
+sub files {
+    my ($most) = @_;
+
+    system('prlimit', '--pid', $_, "--nofile=$most:") == 0 or die
+        for $t->workers;
+}
+
+sub denied {
+    return scalar(() = $t->log_text
+                       =~ /acme.json" is refused: it cannot be read: Too many/g);
+}
+
+files(3);
+$t->write('tenants/acme.json', doc('acme', match => {
+    hosts => ['acme.example', 'late.example'] }));
+ok($t->wait_for(sub { denied() == 2 }), 'no worker can read a document');
+sleep 0.3;
+is(denied(), 2, 'each says so once');
+files(1024);
+ok(until_is(200, 'late.example'), 'it is read as soon as it can be');
+$t->write('tenants/acme.json', doc('acme'));
+
 # load
 
 my $base = <<"CONF";
