@@ -462,9 +462,19 @@ ngx_http_sync_stop(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 
     if (ctx->problem.status != (ngx_uint_t) rc) {
         ctx->problem.status = 0;
-        (void) ngx_http_sync_problem(ctx, rc, "internal", NULL,
-                                     NGX_HTTP_SYNC_TECHNICAL,
-                                     "step %s failed", step->name);
+
+        if (rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+            (void) ngx_http_sync_problem(ctx, rc, "internal", NULL,
+                                         NGX_HTTP_SYNC_TECHNICAL,
+                                         "step %s failed", step->name);
+
+        } else {
+
+            /* a body that NGINX has not taken, the same with a length or not */
+
+            (void) ngx_http_sync_problem(ctx, rc, "http", NULL,
+                                         NGX_HTTP_SYNC_TECHNICAL, "");
+        }
     }
 
     if (ngx_strcmp(ctx->verdict, "pass") == 0) {

@@ -230,7 +230,7 @@ is($t->request('POST', '/e', body => 'abc', expect => 1)->{continue}, 1,
 is($t->request('POST', '/c', body => 'abcdef', chunked => ['abc', 'def'])
    ->{body}, 'POST 6', 'chunked');
 problem($t->request('POST', '/tiny', body => 'x' x 20, chunked => 1), 413,
-        '[a-z-]+', 'chunked');
+        'http', 'chunked');
 $res = $t->h2('GET', '/a', port => 1, headers => [ 'X-Correlation-ID', 'h2' ]);
 is($res->{h}{'x-correlation-id'}, 'h2', 'HTTP/2');
 is($t->h2('GET', '/gone', port => 1)->{h}{'content-type'},
