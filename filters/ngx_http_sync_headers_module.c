@@ -194,7 +194,10 @@ ngx_http_sync_headers_is_location(ngx_table_elt_t *h)
 }
 
 
-/* The object that was created, below the path that the client has asked. */
+/*
+ * The object that was created, below the path that the client has asked, if that
+ * is where objects are: a webhook's is not.
+ */
 
 static ngx_int_t
 ngx_http_sync_headers_location(ngx_http_request_t *r,
@@ -206,6 +209,7 @@ ngx_http_sync_headers_location(ngx_http_request_t *r,
 
     if (!ngx_http_sync_headers_is_location(h)
         || ctx->payload.operation != SYNC_OP_CREATE
+        || !ctx->payload.placed
         || ngx_http_sync_headers_id(r, ctx, &h->value, &id) != NGX_OK)
     {
         return NGX_DECLINED;

@@ -157,8 +157,9 @@ ngx_http_sync_entity_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     object = 0;
     ngx_str_null(&ctx->payload.id);
+    ctx->payload.placed = elcf->at.data != NULL;
 
-    if (elcf->at.data != NULL) {
+    if (ctx->payload.placed) {
         rc = ngx_http_sync_entity_id(r, ctx, &elcf->at, &object);
         if (rc != NGX_OK) {
             return rc;

@@ -379,8 +379,9 @@ ngx_http_sync_idem_claimed(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_problem(ctx, 422, "idempotency-key-reused",
                                      "The key was used for another request",
                                      NGX_HTTP_SYNC_BUSINESS,
-                                     "a retry repeats path, query and body; "
-                                     "another request needs a key of its own");
+                                     "a retry repeats path, query, media type, "
+                                     "If-Match and body; another request needs "
+                                     "a key of its own");
 
     case NGX_SYNC_STORE_FULL:
         ctx->problem.retry_after = 1;

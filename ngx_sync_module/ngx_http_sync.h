@@ -238,6 +238,7 @@ typedef struct {
     sync_format_e            format;     /* of the source */
     sync_str_t               rpc_id;     /* of a call by JSON-RPC, its raw text;
                                             data NULL: none */
+    unsigned                 placed:1;   /* the path names objects */
     unsigned                 body_read:1;
     unsigned                 parsed:1;   /* source was tried */
     unsigned                 judged:1;   /* a schema judges what is canonical,

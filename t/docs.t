@@ -34,6 +34,14 @@ $stage->write('sync/debug.key', "0123456789abcdef0123456789abcdef\n");
 $stage->write('sync/revoked', "jti 8f14e45f-ceea-467f\n");
 $stage->write('sync/introspect.secret', "secret\n");
 
+# a certificate of this run, for what listens by TLS
+
+make_path("$dir/tls");
+system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+       . "-nodes -days 2 -subj /CN=edge -keyout $dir/tls/edge.key "
+       . "-out $dir/tls/edge.pem >$dir/openssl.log 2>&1") == 0
+    or die Demo::Stage::slurp("$dir/openssl.log");
+
 for my $file ("$root/README.md", sort glob "$root/docs/*.md") {
     my $name = substr $file, 1 + length $root;
     my $text = Demo::Stage::slurp($file);
@@ -56,7 +64,7 @@ for my $file ("$root/README.md", sort glob "$root/docs/*.md") {
 
 whole('conf.example/nginx.conf', "$dir/nginx.conf");
 whole('conf.example/alone.conf', "$dir/alone.conf");
-production();
+whole('conf.example/production.conf', "$dir/production.conf");
 
 documents();
 directives();
@@ -80,6 +88,9 @@ sub nginx {
     $http .= "sync_tenants tenants;\n" if !$has->('sync_tenants');
     $http .= "sync_library library;\n" if !$has->('sync_library');
     $http .= "sync_secrets secrets;\n" if !$has->('sync_secrets');
+    $http .= "ssl_certificate $dir/tls/edge.pem;\n"
+             . "ssl_certificate_key $dir/tls/edge.key;\n"
+        if $block =~ /listen .*\bssl;/ && !$has->('ssl_certificate');
     $http .= 'map $host $region { default eu; }' . "\n";
     $http .= "upstream $_ { server 127.0.0.1:9; }\n"
         for grep { $block !~ /upstream\s+$_\b/ }
@@ -125,20 +136,6 @@ sub whole {
     my $out = `'$stage->{nginx}' -t -p '$dir/' -c '$path' 2>&1`;
 
     ok($? == 0, "$name: nginx -t") or diag($out, Demo::Stage::slurp($path));
-}
-
-
-# the same for the node of a fleet, with a certificate of this run
-
-sub production {
-    make_path("$dir/tls");
-
-    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
-           . "-nodes -days 2 -subj /CN=edge -keyout $dir/tls/edge.key "
-           . "-out $dir/tls/edge.pem >$dir/openssl.log 2>&1") == 0
-        or die Demo::Stage::slurp("$dir/openssl.log");
-
-    whole('conf.example/production.conf', "$dir/production.conf");
 }
 
 

@@ -109,6 +109,10 @@ $t->http(<<'CONF');
 
         add_header X-Connector "$sync_connector $sync_upstream" always;
 
+        location = /hook {
+            sync_entity sales_order operation=create;
+            proxy_pass  http://$sync_upstream$sync_upstream_uri;
+        }
         location /v1/orders {
             sync_entity      sales_order at=/v1/orders;
             sync_idempotency on scope=$http_x_client;
@@ -322,6 +326,11 @@ for ([ 'acme', 'https://my300.s4.example/sap/opu/A_SalesOrder(\'4711\')',
 }
 
 $t->tell('s4', { location => '/sap/opu/A_SalesOrder(\'7\')' });
+$r = $t->request('POST', '/hook', body => $eu, headers => [
+    Host => 'plain.example', 'Content-Type' => 'application/json' ]);
+is($r->{status}, 201, 'where the path does not name objects');
+is($r->header('Location'), undef, 'nothing is said of where they are');
+
 is(ask('acme', 'GET', '/s4~1')->header('Location'), undef,
    'where nothing was created, there is none');
 
