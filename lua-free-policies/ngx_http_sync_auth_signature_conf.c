@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_sync_auth_signature.h"
+#include "ngx_http_sync_registry.h"
 
 
 #define NGX_HTTP_SYNC_SIGNATURE_LONGEST  (24 * 3600 * 1000)  /* a window, ms */
@@ -405,17 +406,7 @@ ngx_http_sync_signature_file(ngx_conf_t *cf, ngx_str_t *value, u_char *buf,
         return NGX_ERROR;
     }
 
-    /* one line feed at its end is an editor's, as with a tenant's secrets */
-
-    if (n && buf[n - 1] == '\n') {
-        n--;
-
-        if (n && buf[n - 1] == '\r') {
-            n--;
-        }
-    }
-
-    return n;
+    return ngx_http_sync_secret_len(buf, n);
 }
 
 

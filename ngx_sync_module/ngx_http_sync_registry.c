@@ -478,6 +478,21 @@ ngx_http_sync_secret_read(ngx_http_sync_tenant_t *t, ngx_str_t *name,
 }
 
 
+size_t
+ngx_http_sync_secret_len(const u_char *p, size_t len)
+{
+    if (len && p[len - 1] == LF) {
+        len--;
+
+        if (len && p[len - 1] == CR) {
+            len--;
+        }
+    }
+
+    return len;
+}
+
+
 /* No stamp tells of rights that were given, or of files that were too many. */
 
 ngx_uint_t
@@ -562,9 +577,7 @@ ngx_http_sync_secret_text(ngx_http_sync_tenant_t *t,
         goto done;
     }
 
-    if (s->value.len && s->value.data[s->value.len - 1] == '\n') {
-        s->value.len--;
-    }
+    s->value.len = ngx_http_sync_secret_len(s->value.data, s->value.len);
 
     if (s->value.len == 0) {
         free(s->value.data);

@@ -79,12 +79,16 @@ const sync_doc_t *ngx_http_sync_tenant_doc(ngx_http_sync_tenant_t *t);
 uint64_t ngx_http_sync_tenant_generation(ngx_http_sync_tenant_t *t);
 
 /*
- * The content of sync_secrets/<tenant id>/<name>, without one line feed at
- * its end.  NULL: it cannot be read (logged once); fail closed.  Never
+ * The content of sync_secrets/<tenant id>/<name>, without the end of its
+ * line.  NULL: it cannot be read (logged once); fail closed.  Never
  * logged, never copied into anything that is; wiped when the version goes.
  */
 ngx_str_t *ngx_http_sync_tenant_secret(ngx_http_sync_tenant_t *t,
     ngx_str_t *name, ngx_log_t *log);
+
+/* The length of a secret without one LF or CR LF behind it, which an editor
+   has left: it may be of any bytes, so that no more is taken away. */
+size_t ngx_http_sync_secret_len(const u_char *p, size_t len);
 
 /* The same of the request's tenant, data is the context: SYNC_OK or SYNC_NO. */
 sync_rc_t ngx_http_sync_secret(void *data, sync_str_t name,

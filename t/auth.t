@@ -41,7 +41,8 @@ my %key = (
 
 $t->canary($_) for values %key;
 
-$t->write("secrets/t_acme/$_", "$key{$_}\n") for qw(new old shared);
+$t->write("secrets/t_acme/$_", "$key{$_}\n") for qw(new shared);
+$t->write('secrets/t_acme/old', "$key{old}\r\n");
 $t->write('secrets/t_acme/empty', '');
 $t->write('secrets/t_beta/beta', $key{beta});
 
