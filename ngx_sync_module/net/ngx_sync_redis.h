@@ -122,6 +122,11 @@ struct ngx_sync_redis_cmd_s {
                                                 when its connection is lost */
     unsigned                     patient:1;  /* waits for a server that is
                                                 down, until its deadline */
+    unsigned                     undo:1;     /* takes back what may be done
+                                                late: leaves right behind what
+                                                has left, and for a while a
+                                                worker that quits waits for
+                                                its answer; is patient, too */
     unsigned                     durable:1;  /* answered when replicas have
                                                 it, where wait= says so */
     unsigned                     asking:1;   /* ASKING goes before it */
@@ -332,6 +337,7 @@ struct ngx_sync_redis_conn_s {
     ngx_uint_t                       nwaiting;   /* waiting and unsent */
     ngx_uint_t                       npending;
     ngx_uint_t                       nlive;      /* a request waits for them */
+    ngx_uint_t                       nundo;      /* those that take back */
     ngx_uint_t                       ngreeting;
     ngx_uint_t                       nwrites;    /* without a reply to their
                                                     last command */
@@ -343,7 +349,12 @@ struct ngx_sync_redis_conn_s {
     ngx_uint_t                       attempts;   /* failed in a row */
     ngx_msec_t                       heard;      /* it last spoke, or was
                                                     asked after a pause */
+    ngx_msec_t                       leave;      /* when a worker that quits
+                                                    waits no longer for those
+                                                    who take back */
 
+    unsigned                         leaving:1;  /* leave is set */
+    unsigned                         over:1;     /* and past */
     unsigned                         closed:1;   /* for good */
 };
 

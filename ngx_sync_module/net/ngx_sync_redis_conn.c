@@ -497,6 +497,7 @@ ngx_sync_redis_conn_drop(ngx_sync_redis_conn_t *conn, ngx_uint_t keep)
             && (cmd->again || cmd->where != NGX_SYNC_REDIS_WAITING))
         {
             cmd->sent = 0;
+            cmd->last = 0;
             cmd->where = NGX_SYNC_REDIS_PENDING;
             ngx_queue_insert_tail(&conn->pending, q);
             conn->npending++;

@@ -27,6 +27,14 @@
  */
 #define NGX_SYNC_REDIS_WRITES      1
 
+/*
+ * A worker that quits waits so long for those who take back, and sees that it
+ * quits within so much.  That they have left is not enough: a Redis that cannot
+ * answer reads no more, and what it had read before it has done.
+ */
+#define NGX_SYNC_REDIS_UNDO_LEAVE  10000     /* ms */
+#define NGX_SYNC_REDIS_UNDO_LOOK   500
+
 /* A connection that says nothing for so many timeouts is given up. */
 #define NGX_SYNC_REDIS_SILENT      3
 
@@ -40,7 +48,11 @@ static void ngx_sync_redis_conn_forget(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd);
 static void ngx_sync_redis_conn_unlive(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd);
-static ngx_uint_t ngx_sync_redis_conn_holds(ngx_sync_redis_conn_t *conn);
+static void ngx_sync_redis_conn_stay(ngx_sync_redis_conn_t *conn);
+static ngx_queue_t *ngx_sync_redis_conn_place(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
+static ngx_uint_t ngx_sync_redis_conn_holds(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd);
 static void ngx_sync_redis_conn_reply(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_reply_t *reply);
 static void ngx_sync_redis_conn_welcome(ngx_sync_redis_conn_t *conn,
@@ -89,9 +101,11 @@ ngx_sync_redis_conn_accept(ngx_sync_redis_conn_t *conn,
         return NGX_ERROR;
     }
 
-    /* AUTH and the look at the data go first, whatever waits */
+    /* AUTH and the look at the data go first, whatever waits; there are no
+       more that take back than commands in one write */
 
     if (!cmd->greeting
+        && !cmd->undo
         && (conn->nbytes + cmd->len > NGX_SYNC_REDIS_BYTES
             || conn->nwaiting + conn->npending >= NGX_SYNC_REDIS_QUEUED))
     {
@@ -116,7 +130,7 @@ ngx_sync_redis_conn_accept(ngx_sync_redis_conn_t *conn,
         return NGX_OK;
     }
 
-    if (conn->npending >= NGX_SYNC_REDIS_PENDED
+    if ((conn->npending >= NGX_SYNC_REDIS_PENDED && !cmd->undo)
         || (conn->attempts >= NGX_SYNC_REDIS_DOWN && !cmd->patient))
     {
         /* a worker that quits does not connect for ever: who asks again finds
@@ -173,9 +187,14 @@ ngx_sync_redis_conn_enter(ngx_sync_redis_conn_t *conn,
 
     if (!cmd->patient) {
         conn->nlive++;
-        conn->deadline.cancelable = 0;
+
+    } else if (cmd->undo) {
+        conn->nundo++;
+        ngx_sync_redis_conn_watch(conn, ngx_current_msec
+                                        + NGX_SYNC_REDIS_UNDO_LOOK);
     }
 
+    ngx_sync_redis_conn_stay(conn);
     ngx_sync_redis_conn_watch(conn, cmd->deadline);
 }
 
@@ -211,9 +230,22 @@ static void
 ngx_sync_redis_conn_unlive(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd)
 {
-    if (!cmd->patient && --conn->nlive == 0) {
-        conn->deadline.cancelable = 1;
+    if (!cmd->patient) {
+        conn->nlive--;
+
+    } else if (cmd->undo) {
+        conn->nundo--;
     }
+
+    ngx_sync_redis_conn_stay(conn);
+}
+
+
+static void
+ngx_sync_redis_conn_stay(ngx_sync_redis_conn_t *conn)
+{
+    conn->deadline.cancelable = conn->nlive == 0
+                                && (conn->nundo == 0 || conn->over);
 }
 
 
@@ -221,17 +253,48 @@ void
 ngx_sync_redis_conn_queue(ngx_sync_redis_conn_t *conn,
     ngx_sync_redis_cmd_t *cmd)
 {
+    ngx_queue_t  *before;
+
     if (conn->nwaiting == 0) {
         conn->heard = ngx_current_msec;
     }
 
     cmd->where = NGX_SYNC_REDIS_UNSENT;
-    ngx_queue_insert_tail(&conn->unsent, &cmd->queue);
+    before = ngx_sync_redis_conn_place(conn, cmd);
+    ngx_queue_insert_tail(before, &cmd->queue);
     conn->nwaiting++;
 
     /* one write for all that is asked in this turn of the loop */
 
     ngx_post_event(conn->peer.connection->write, &ngx_posted_events);
+}
+
+
+/* Before whom it stands; nothing comes between ASKING and its command. */
+
+static ngx_queue_t *
+ngx_sync_redis_conn_place(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
+{
+    ngx_queue_t           *q;
+    ngx_sync_redis_cmd_t  *other;
+
+    if (!cmd->undo || cmd->asking) {
+        return ngx_queue_sentinel(&conn->unsent);
+    }
+
+    for (q = ngx_queue_head(&conn->unsent);
+         q != ngx_queue_sentinel(&conn->unsent);
+         q = ngx_queue_next(q))
+    {
+        other = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+        if (!other->sent && !other->undo && !other->here && !other->asking) {
+            break;
+        }
+    }
+
+    return q;
 }
 
 
@@ -305,7 +368,7 @@ void
 ngx_sync_redis_conn_write(ngx_event_t *wev)
 {
     ngx_buf_t               bufs[NGX_SYNC_REDIS_BUFS];
-    ngx_uint_t              i, n;
+    ngx_uint_t              i, n, held;
     ngx_queue_t            *q;
     ngx_chain_t             chain[NGX_SYNC_REDIS_BUFS], *rest;
     ngx_connection_t       *c;
@@ -325,11 +388,20 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
         return;
     }
 
-    while (wev->ready
-           && (c->buffered
-               || (!ngx_queue_empty(&conn->unsent)
-                   && !ngx_sync_redis_conn_holds(conn))))
-    {
+    while (wev->ready) {
+        q = ngx_queue_head(&conn->unsent);
+        cmd = NULL;
+        held = 1;
+
+        if (q != ngx_queue_sentinel(&conn->unsent)) {
+            cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+            held = ngx_sync_redis_conn_holds(conn, cmd);
+        }
+
+        if (held && !c->buffered && (cmd == NULL || !cmd->undo)) {
+            break;
+        }
+
         n = 0;
         last = NULL;
 
@@ -339,6 +411,10 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
              q = ngx_queue_next(q))
         {
             cmd = ngx_queue_data(q, ngx_sync_redis_cmd_t, queue);
+
+            if (held && !cmd->undo) {
+                break;
+            }
 
             ngx_memzero(&bufs[n], sizeof(ngx_buf_t));
             bufs[n].memory = 1;
@@ -399,13 +475,9 @@ ngx_sync_redis_conn_write(ngx_event_t *wev)
 /* What has begun to leave goes on, and a greeting waits for nothing. */
 
 static ngx_uint_t
-ngx_sync_redis_conn_holds(ngx_sync_redis_conn_t *conn)
+ngx_sync_redis_conn_holds(ngx_sync_redis_conn_t *conn,
+    ngx_sync_redis_cmd_t *cmd)
 {
-    ngx_sync_redis_cmd_t  *cmd;
-
-    cmd = ngx_queue_data(ngx_queue_head(&conn->unsent), ngx_sync_redis_cmd_t,
-                         queue);
-
     return conn->nwrites >= NGX_SYNC_REDIS_WRITES
            && cmd->sent == 0
            && conn->state == NGX_SYNC_REDIS_READY;
@@ -651,6 +723,28 @@ ngx_sync_redis_conn_deadline(ngx_event_t *ev)
         } else if (!any || (ngx_msec_int_t) (silent - next) < 0) {
             next = silent;
             any = 1;
+        }
+    }
+
+    if (conn->nundo && !conn->over) {
+
+        if (ngx_exiting && !conn->leaving) {
+            conn->leave = now + NGX_SYNC_REDIS_UNDO_LEAVE;
+            conn->leaving = 1;
+        }
+
+        if (conn->leaving && (ngx_msec_int_t) (conn->leave - now) <= 0) {
+            ngx_log_error(NGX_LOG_ERR, conn->log, 0,
+                          "sync store \"%V\": %V did not say before a "
+                          "worker left that %ui claim%s released",
+                          &conn->redis->label, &conn->server->name,
+                          conn->nundo, conn->nundo == 1 ? " is" : "s are");
+
+            conn->over = 1;
+            ngx_sync_redis_conn_stay(conn);
+
+        } else {
+            ngx_sync_redis_conn_watch(conn, now + NGX_SYNC_REDIS_UNDO_LOOK);
         }
     }
 

@@ -174,11 +174,14 @@ ngx_sync_redis_unclaim(ngx_sync_store_t *st, ngx_sync_claim_t *c)
     ngx_sync_redis_add(&a, c->owner, NGX_SYNC_OWNER_LEN);
     ngx_sync_redis_add_number(&a, 0);
 
-    /* on the claim's own connection it comes after it, on another one it
-       comes when that is lost; past the lease it is of no use */
+    /*
+     * On the claim's own connection it comes after it, on another one it comes
+     * when that is lost.  A Redis that hung runs both when it goes on, however
+     * late: the lease begins only then.
+     */
 
-    ngx_sync_redis_tell(st, &ngx_sync_redis_scripts[NGX_SYNC_REDIS_RELEASE],
-                        &tag, &a, nkeys, c->lease);
+    ngx_sync_redis_undo(st, &ngx_sync_redis_scripts[NGX_SYNC_REDIS_RELEASE],
+                        &tag, &a, nkeys, ngx_max(c->lease, c->retention));
 }
 
 

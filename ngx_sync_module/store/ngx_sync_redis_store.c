@@ -265,7 +265,7 @@ ngx_sync_redis_run(ngx_sync_store_t *st, ngx_sync_op_t *op,
 
 
 void
-ngx_sync_redis_tell(ngx_sync_store_t *st, ngx_sync_redis_script_t *script,
+ngx_sync_redis_undo(ngx_sync_store_t *st, ngx_sync_redis_script_t *script,
     ngx_str_t *tag, ngx_sync_redis_args_t *a, ngx_uint_t nkeys,
     ngx_msec_t timeout)
 {
@@ -279,8 +279,16 @@ ngx_sync_redis_tell(ngx_sync_store_t *st, ngx_sync_redis_script_t *script,
         return;
     }
 
+    /* whole: who reads it late has nobody to say NOSCRIPT to */
+
+    if (ngx_sync_redis_whole(cmd) != NGX_OK) {
+        ngx_sync_redis_free(cmd);
+        return;
+    }
+
     cmd->again = 1;
     cmd->patient = 1;
+    cmd->undo = 1;
     cmd->durable = ngx_sync_redis_is_durable(script);
     cmd->deadline = ngx_current_msec + timeout;
 
@@ -311,8 +319,10 @@ ngx_sync_redis_answer(ngx_sync_redis_cmd_t *cmd, ngx_sync_redis_reply_t *reply)
 
     if (op->result == NGX_SYNC_STORE_DOWN
         && cmd->script == &ngx_sync_redis_scripts[NGX_SYNC_REDIS_CLAIM]
-        && cmd->tried)
+        && (cmd->tried || cmd->sent))
     {
+        /* of one that left in part the rest will, if nothing is lost */
+
         ngx_sync_redis_unclaim(w->st, w->params);
     }
 

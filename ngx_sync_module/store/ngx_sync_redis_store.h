@@ -165,8 +165,9 @@ ngx_int_t ngx_sync_redis_run(ngx_sync_store_t *st, ngx_sync_op_t *op,
     ngx_uint_t nkeys, void *params, ngx_sync_redis_parse_pt parse,
     ngx_uint_t again);
 
-/* Nobody waits for it, and it waits for a server until its time is up. */
-void ngx_sync_redis_tell(ngx_sync_store_t *st, ngx_sync_redis_script_t *script,
+/* Takes back what may have been done, or will be: nobody waits for it, and it
+   waits for a server until its time is up. */
+void ngx_sync_redis_undo(ngx_sync_store_t *st, ngx_sync_redis_script_t *script,
     ngx_str_t *tag, ngx_sync_redis_args_t *a, ngx_uint_t nkeys,
     ngx_msec_t timeout);
 

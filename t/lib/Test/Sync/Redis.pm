@@ -669,7 +669,9 @@ sub gateway {
 
     require Test::Sync;
 
-    my $t = Test::Sync->new(%opt);
+    # a worker that quits waits for a store that hangs, up to 10 s
+
+    my $t = Test::Sync->new(quit_timeout => 15, %opt);
 
     $t->http(<<"CONF");
     $conf
