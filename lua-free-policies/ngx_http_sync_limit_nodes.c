@@ -2,7 +2,12 @@
 /*
  * How many nodes share the store: each counts itself once in each window of
  * the wall clock, one of its workers for all, and all workers look at the
- * window before, in which every node has been counted.
+ * windows before, in which every node has been counted.
+ *
+ * Every node, if the store was well when it came by.  A worker sees that of
+ * the rounds of its own alone, so fewer nodes than before are believed only
+ * after rounds that were all well, and of two windows the larger one: a store
+ * that is away between them may cost one of them what other nodes count.
  */
 
 
@@ -11,13 +16,7 @@
 
 #define NGX_HTTP_SYNC_LIMIT_NODES_WINDOW  10     /* seconds */
 #define NGX_HTTP_SYNC_LIMIT_NODES_KEEP    60     /* is it counted for */
-
-
-typedef enum {
-    NGX_HTTP_SYNC_LIMIT_NODES_COUNT = 0,
-    NGX_HTTP_SYNC_LIMIT_NODES_LOOK,
-    NGX_HTTP_SYNC_LIMIT_NODES_DONE
-} ngx_http_sync_limit_nodes_e;
+#define NGX_HTTP_SYNC_LIMIT_NODES_BACK    2      /* windows looked at */
 
 
 typedef struct {
@@ -25,7 +24,7 @@ typedef struct {
     ngx_sync_store_t            *local;
     ngx_sync_store_t            *store;
     ngx_pool_t                  *pool;       /* of a round */
-    ngx_http_sync_limit_nodes_e  state;
+    ngx_uint_t                   back;       /* 0: counts; windows ago */
     ngx_sync_op_t                op;
     ngx_sync_limit_t             take;
     ngx_sync_limit_item_t        item;
@@ -33,8 +32,10 @@ typedef struct {
     sync_gcra_t                  gcra;
     u_char                       key[sizeof("sync nodes ") + NGX_INT64_LEN];
     uint64_t                     window;
-    ngx_uint_t                   most;       /* seen in this round */
-    ngx_uint_t                   seen;       /* in the last good one */
+    ngx_uint_t                   well;       /* rounds, one for each window */
+    ngx_uint_t                   most;       /* in a window, this round */
+    ngx_uint_t                   least;
+    ngx_uint_t                   seen;       /* what is believed */
 } ngx_http_sync_limit_nodes_t;
 
 
@@ -108,6 +109,7 @@ ngx_http_sync_limit_nodes_init(ngx_cycle_t *cycle)
 static void
 ngx_http_sync_limit_nodes_event(ngx_event_t *ev)
 {
+    uint64_t                      window;
     ngx_http_sync_limit_nodes_t  *n;
 
     n = ev->data;
@@ -126,6 +128,7 @@ ngx_http_sync_limit_nodes_event(ngx_event_t *ev)
 
         /* the last round still waits */
 
+        n->well = 0;
         return;
     }
 
@@ -141,47 +144,40 @@ ngx_http_sync_limit_nodes_event(ngx_event_t *ev)
     n->op.log = ev->log;
     n->op.pool = n->pool;
 
-    n->window = ngx_time() / NGX_HTTP_SYNC_LIMIT_NODES_WINDOW;
+    window = ngx_time() / NGX_HTTP_SYNC_LIMIT_NODES_WINDOW;
+
+    if (window != n->window + 1) {
+
+        /* the clock was set: nobody counted in between */
+
+        n->well = 0;
+    }
+
+    n->window = window;
     n->most = 0;
-    n->state = NGX_HTTP_SYNC_LIMIT_NODES_COUNT;
+    n->least = NGX_HTTP_SYNC_LIMIT_NODES;
+    n->back = 0;
 
     ngx_http_sync_limit_nodes_round(n);
 }
 
 
-/* Counts this node in this window, or looks at it; looks at the one before. */
+/*
+ * Counts this node in this window, or looks at it; looks at those before.  Is
+ * at its end when it has looked at all of them, or the store does not answer.
+ */
 
 static void
 ngx_http_sync_limit_nodes_round(ngx_http_sync_limit_nodes_t *n)
 {
-    ngx_uint_t  first;
+    uint64_t  cost;
 
-    for ( ;; ) {
+    while (n->back <= NGX_HTTP_SYNC_LIMIT_NODES_BACK) {
 
-        switch (n->state) {
+        cost = n->back == 0 ? ngx_http_sync_limit_nodes_first(n) : 0;
 
-        case NGX_HTTP_SYNC_LIMIT_NODES_COUNT:
-            first = ngx_http_sync_limit_nodes_first(n);
-            ngx_http_sync_limit_nodes_prepare(n, "nodes", n->window,
-                                              NGX_HTTP_SYNC_LIMIT_NODES,
-                                              first);
-            break;
-
-        case NGX_HTTP_SYNC_LIMIT_NODES_LOOK:
-            ngx_http_sync_limit_nodes_prepare(n, "nodes", n->window - 1,
-                                              NGX_HTTP_SYNC_LIMIT_NODES, 0);
-            break;
-
-        default: /* NGX_HTTP_SYNC_LIMIT_NODES_DONE */
-            if (n->most) {
-                n->seen = n->most;
-            }
-
-            ngx_destroy_pool(n->pool);
-            n->pool = NULL;
-
-            return;
-        }
+        ngx_http_sync_limit_nodes_prepare(n, "nodes", n->window - n->back,
+                                          NGX_HTTP_SYNC_LIMIT_NODES, cost);
 
         if (n->store->ops->limit_take(n->store, &n->op, &n->take)
             == NGX_AGAIN)
@@ -191,6 +187,17 @@ ngx_http_sync_limit_nodes_round(ngx_http_sync_limit_nodes_t *n)
 
         ngx_http_sync_limit_nodes_judge(n);
     }
+
+    /* nobody in a window in which this node was: the store has forgotten */
+
+    if (n->most > n->seen
+        || (n->least && n->well > NGX_HTTP_SYNC_LIMIT_NODES_BACK))
+    {
+        n->seen = n->most;
+    }
+
+    ngx_destroy_pool(n->pool);
+    n->pool = NULL;
 }
 
 
@@ -247,17 +254,24 @@ ngx_http_sync_limit_nodes_answered(ngx_sync_op_t *op)
 static void
 ngx_http_sync_limit_nodes_judge(ngx_http_sync_limit_nodes_t *n)
 {
+    ngx_uint_t  seen;
+
     if (n->op.result != NGX_SYNC_STORE_OK
         && n->op.result != NGX_SYNC_STORE_NO)
     {
         /* what was seen before stands */
 
-        n->most = 0;
-        n->state = NGX_HTTP_SYNC_LIMIT_NODES_DONE;
+        n->well = 0;
+        n->back = NGX_HTTP_SYNC_LIMIT_NODES_BACK + 1;
         return;
     }
 
-    n->most = ngx_max(n->most, NGX_HTTP_SYNC_LIMIT_NODES
-                               - n->answer.remaining);
-    n->state++;
+    seen = NGX_HTTP_SYNC_LIMIT_NODES - n->answer.remaining;
+
+    n->most = ngx_max(n->most, seen);
+    n->least = ngx_min(n->least, seen);
+
+    if (n->back++ == NGX_HTTP_SYNC_LIMIT_NODES_BACK) {
+        n->well++;
+    }
 }
