@@ -73,6 +73,9 @@ typedef enum {
     NGX_HTTP_SYNC_STEPS
 } ngx_http_sync_step_e;
 
+/* each has a bit of ctx->done */
+_Static_assert(NGX_HTTP_SYNC_STEPS <= 32, "no bit is left for another step");
+
 
 typedef enum {
     NGX_HTTP_SYNC_STAGE_PREACCESS = 0,

@@ -240,6 +240,18 @@ ngx_http_sync_check_claims(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
         rc = NGX_ERROR;
     }
 
+#if (NGX_HTTP_CACHE)
+
+    if (u->cache == 1 && (u->cache_methods & NGX_HTTP_POST)) {
+        ngx_http_sync_refuse(cf, ctx, "sync_idempotency needs "
+                             "\"%s_cache_methods\" without POST: a request "
+                             "that a cache has answered was not executed",
+                             by->prefix);
+        rc = NGX_ERROR;
+    }
+
+#endif
+
     return rc;
 }
 

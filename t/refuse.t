@@ -182,6 +182,10 @@ my @server = (
       qr/"proxy_next_upstream" without "non_idempotent"/, 'in', $s ],
     [ "$idem location /a { proxy_intercept_errors on; $to }",
       qr/needs "proxy_intercept_errors off"/, 'in', $s, 'apart' ],
+    [ "$idem location /a { proxy_cache c; proxy_cache_methods POST;"
+      . " proxy_cache_key \$request_uri; $to }",
+      qr/needs "proxy_cache_methods" without POST/,
+      'in', "$s proxy_cache_path %%TESTDIR%%/cache keys_zone=c:1m;", 'apart' ],
     [ "$idem location /a { proxy_buffering off; $to }",
       qr/sync_idempotency holds the whole answer.*"proxy_buffering on"/,
       'in', $s, 'apart' ],
