@@ -178,6 +178,7 @@ my $CONF = <<"CONF";
     resolver 127.0.0.1:@{[ $dns->port ]} ipv6=off valid=1s;
     resolver_timeout 1s;
     sync_trusted_certificate $ca;
+    sync_zone keys:16m;
     sync_egress idp.test:$port keys.test:$port many.test:$port
                 victim.test:$port rebind.test:$port 127.0.0.1/32:$port;
     sync_tenants %%TESTDIR%%/tenants interval=50ms;
@@ -237,7 +238,8 @@ is(asked(qr{^/late/jwks}), 1, 'one fetch for two workers');
 my @never = (
     html  => { body => '<html>sign in</html>' },
     none  => { status => 404 },
-    large => { body => '{"keys":[' . ' ' x 2_000_000 . ']}' },
+    large => { body => Cpanel::JSON::XS->new->encode($issuer{large}->jwks)
+                       . ' ' x 300_000 },      # all of it is good
     reset => { reset => 1 },
     cut   => { cut => 1 },
     moved => { location => "$base/acme/jwks" },

@@ -9,6 +9,8 @@ use lib 't/lib';
 use Test::Sync;
 use Test::Sync::Dns;
 use Test::Sync::Erp;
+use IO::Select;
+use IO::Socket::INET;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
@@ -22,7 +24,7 @@ my $port = $t->peer(erp => sub {
 
     return { status => 200, body => '{"ok":true}', close => $ctl->{close} };
 }, https => [ 'erp.test', map { "$_.test" } qw(two dead slow never none
-              private mixed rebind turns later six) ]);
+              private mixed rebind turns later six pair) ]);
 
 my $dns = Test::Sync::Dns->start(map { $_ => ['127.0.0.1'] }
                                  'erp.test', 'later.test');
@@ -33,7 +35,7 @@ my $erp = Test::Sync::Erp->new($t, $dns, egress => "*.test:$port 127.0.0.1:$port
 
 $erp->tenant('acme', "https://ERP.test:$port/base");
 $erp->tenant($_, "https://$_.test:$port")
-    for qw(two dead slow never none private mixed rebind turns later);
+    for qw(two dead slow never none private mixed rebind turns later pair);
 $erp->tenant('literal', "https://127.0.0.1:$port", tls_name => 'erp.test');
 $erp->tenant('away', "https://erp.test.evil.example:$port");
 $erp->tenant('metadata', "https://169.254.169.254:$port",
@@ -208,6 +210,21 @@ problem($erp->create('dead'), 502, 'not-sent', 'all of them refuse');
 $refused = () = $t->log_text =~ /connect\(\) failed/g;
 problem($erp->create('dead'), 502, 'not-sent', 'where all pause, none does');
 is((() = $t->log_text =~ /connect\(\) failed/g) - $refused, 2, 'both asked');
+
+# two that live, one of which is busy: it has taken a request and is silent
+
+my $busy = IO::Socket::INET->new(LocalAddr => '127.0.0.4', LocalPort => $port,
+                                 Listen => 8, ReuseAddr => 1) or die;
+
+$dns->set('pair.test' => [ '127.0.0.1', '127.0.0.4' ]);
+
+my @busy = map { apart('pair', '/v1/orders') } 1 .. 2;
+
+ok(IO::Select->new($busy)->can_read(5), 'one of two addresses is busy');
+sleep 0.3;
+is(at('pair', '/late')->{status}, 200, 'the other one is asked') for 1 .. 8;
+close $busy;
+is(($_->())[0], 200, 'and asked instead when that one has gone') for @busy;
 
 $t->tell(erp => {});
 

@@ -37,7 +37,7 @@ $t->write('secrets/t_acme/public', $whpk);
 $t->write('secrets/t_acme/bent', 'whsec_not base64');
 $t->write('secrets/t_beta/beta', $key{beta});
 $t->write('platform.key', "$key{platform}\n");
-$t->write('platform-old.key', $key{'platform-old'});
+$t->write('platform-old.key', "$key{'platform-old'}\r\n");
 
 $t->write('tenants/acme.json', {
     tenant => 'acme', id => 't_acme', match => { hosts => ['acme.test'] },
