@@ -185,13 +185,27 @@ subtest 'a node hangs, nobody takes over' => sub {
 
 subtest 'slots that nobody has; TLS' => sub {
     my $certs = Test::Sync::Redis->certificates;
-    my @nodes = Test::Sync::Redis->cluster(3, tls => 1);
+    my @nodes = Test::Sync::Redis->cluster(3, tls => { auth => 'yes' });
+    my $conf = 'sync_store rediss+cluster://127.0.0.1:' . $nodes[1]->port
+               . " ca=$certs/ca.pem timeout=400ms";
+
+    $t = Test::Sync::Redis->gateway("$conf;");
+    $t->allow(qr/alert certificate required/);
+
+    is(claim('none'), 'DOWN', 'nodes that want a certificate');
+    ok($t->wait_for(sub { $t->log_text =~ /alert certificate required/ }, 3),
+       'say so') or diag($t->log_text);
+    $t->done;
 
     $t = Test::Sync::Redis->gateway(
-        'sync_store rediss+cluster://127.0.0.1:' . $nodes[1]->port
-        . " ca=$certs/ca.pem timeout=400ms;");
+        "$conf cert=$certs/client.pem key=$certs/client.key;");
 
     ok($t->wait_for(sub { claim('first') eq 'OK' }, 5), 'all is verified');
+
+    is(join(' ', map { claim("all$_") } 1 .. 12), join(' ', ('OK') x 12),
+       'on all of them');
+    cmp_ok(scalar @{ $_->cmd('KEYS', '*r:*') }, '>', 0, 'each has some')
+        for @nodes;
 
     my ($slot) = $nodes[0]->cmd('CLUSTER', 'KEYSLOT', 'sync:{x:0}');
     my $from = owner($slot, @nodes);

@@ -221,15 +221,26 @@ subtest 'by TLS, with passwords of their own' => sub {
     $ENV{SYNC_TEST_SENTINEL_PW} = 'sentinel-pw';
 
     my $certs = Test::Sync::Redis->certificates;
-    my ($master, $replica) = set_up(tls => 1, password => 'data-pw');
-    my @s = Test::Sync::Redis->sentinels(3, $master, tls => 1,
+    my $tls = { auth => 'yes' };     # and our certificate is asked for
+    my ($master, $replica) = set_up(tls => $tls, password => 'data-pw');
+    my @s = Test::Sync::Redis->sentinels(3, $master, tls => $tls,
                                          password => 'sentinel-pw');
     my $conf = address(@s) =~ s/^redis/rediss/r
                . " password=env:SYNC_TEST_PW";
     my $own = 'sentinel_password=env:SYNC_TEST_SENTINEL_PW';
+    my $cert = "cert=$certs/client.pem key=$certs/client.key";
+
+    gateway("sync_store $conf $own ca=$certs/ca.pem $cert;");
+    claimed('all is verified');
+    $t->done;
 
     gateway("sync_store $conf $own ca=$certs/ca.pem;");
-    claimed('all is verified');
+    $t->allow(qr/alert certificate required/);
+    is(claim('k'), 'DOWN', 'sentinels that want a certificate');
+    ok($t->wait_for(sub { my $p = $s[0]->port;
+        $t->log_text =~ /alert certificate required/
+        && $t->log_text =~ /:$p closed the connection/ }, 3), 'say so')
+        or diag($t->log_text);
     $t->done;
 
     gateway("sync_store $conf $own ca=$certs/stranger-ca.pem;");
@@ -239,7 +250,7 @@ subtest 'by TLS, with passwords of their own' => sub {
         3), 'and this is said');
     $t->done;
 
-    gateway("sync_store $conf ca=$certs/ca.pem;");
+    gateway("sync_store $conf ca=$certs/ca.pem $cert;");
     is(claim('k'), 'DOWN', 'sentinels that want a password');
     ok($t->wait_for(sub { $t->log_text =~ /names no master.*NOAUTH/ }, 3),
        'say so');
