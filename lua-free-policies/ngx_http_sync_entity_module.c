@@ -522,8 +522,11 @@ ngx_http_sync_entity_configured(ngx_http_conf_ctx_t *ctx)
 static ngx_int_t
 ngx_http_sync_entity_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
 {
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_upstream_conf_t  *u;
+    size_t                            len;
+    ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_sync_loc_conf_t         *slcf;
+    ngx_http_upstream_conf_t         *u;
+    ngx_http_sync_entity_loc_conf_t  *elcf;
 
     if (!ngx_http_sync_configured(ctx, NGX_HTTP_SYNC_STEP_TENANT)) {
         ngx_http_sync_refuse(cf, ctx,
@@ -532,13 +535,30 @@ ngx_http_sync_entity_check(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+    elcf = ctx->loc_conf[ngx_http_sync_entity_module.ctx_index];
+    len = ngx_min(elcf->at.len, clcf->name.len);
+
+    if (elcf->at.len && clcf->name.len && clcf->name.data[0] == '/'
+#if (NGX_PCRE)
+        && clcf->regex == NULL
+#endif
+        && ngx_strncmp(elcf->at.data, clcf->name.data, len) != 0)
+    {
+        slcf = ctx->loc_conf[ngx_http_sync_module.ctx_index];
+
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "sync_entity finds no object below \"at=%V\" unless "
+                      "something leads there, in location \"%V\", %V:%ui",
+                      &elcf->at, &clcf->name, &slcf->file, slcf->line);
+    }
+
     /*
      * The configuration of ngx_http_proxy_module is its own, but begins with
      * that of the upstream module, which is public: a proxy_pass without
      * variables has an upstream there, one with variables does not.
      */
 
-    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
     u = ctx->loc_conf[ngx_http_proxy_module.ctx_index];
 
     if (clcf->handler != NULL && u->upstream != NULL) {

@@ -259,6 +259,20 @@ $t->accepted("$head location /o { sync_entity sales_order at=/o; $pass } "
              . 'location / { proxy_pass http://erp; } }',
              'a fixed one where no entity is');
 
+# a path that is not the location's
+
+for ([ '/o', '/o', 0 ], [ '/o/', '/o', 0 ], [ '/o', '/o/deep', 0 ],
+     [ '/o', '/p', 1 ], [ '~ ^/p', '/o', 0 ])
+{
+    my ($location, $at, $warned) = @$_;
+    my ($code, $out) = $t->check("$head location $location { "
+                                 . "sync_entity sales_order at=$at; $pass } }");
+
+    is($code, 0, "location $location, at=$at");
+    is($out =~ m{\[warn\].*no object below "at=$at".*location "$location"}
+       ? 1 : 0, $warned, $warned ? 'a warning' : 'no warning');
+}
+
 # a document's words that would not be sent
 
 my $sent = 'proxy_method $sync_upstream_method; '
