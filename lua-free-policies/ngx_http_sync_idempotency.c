@@ -92,6 +92,8 @@ static void ngx_http_sync_idem_poll(ngx_event_t *ev);
 static void ngx_http_sync_idem_stop_waiting(ngx_http_sync_idem_slot_t *slot);
 static void ngx_http_sync_idem_let_go(ngx_http_sync_ctx_t *ctx,
     ngx_http_sync_idem_slot_t *slot);
+static void ngx_http_sync_idem_unresolve(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idem_slot_t *slot, ngx_uint_t told);
 
 
 const ngx_http_sync_step_t  ngx_http_sync_idempotency_step = {
@@ -564,6 +566,7 @@ ngx_http_sync_idem_unknown(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
 
     ctx->claim.on_unknown = rule;
+    ctx->claim.lease_end = ngx_current_msec + hold->lease;
     slot->state = NGX_HTTP_SYNC_IDEM_RESOLVING;
 
     ngx_http_sync_op_init(ctx, &slot->op);
@@ -610,6 +613,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
 
         if (slot->op.result == NGX_SYNC_STORE_DOWN) {
+            ngx_http_sync_idem_unresolve(ctx, slot, 0);
             return ngx_http_sync_idem_down(r, ctx, ilcf, slot);
         }
 
@@ -638,6 +642,7 @@ ngx_http_sync_idem_resolved(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
         return ngx_http_sync_idem_busy(r, ctx, ilcf, slot);
 
     case NGX_SYNC_STORE_DOWN:
+        ngx_http_sync_idem_unresolve(ctx, slot, 0);
         return ngx_http_sync_idem_down(r, ctx, ilcf, slot);
 
     default:
@@ -831,28 +836,46 @@ ngx_http_sync_idem_let_go(ngx_http_sync_ctx_t *ctx,
         }
 
         hold->epoch = slot->claim.entry.epoch;
+        hold->retention = slot->claim.retention;
         ngx_memcpy(hold->owner, slot->claim.owner, NGX_SYNC_OWNER_LEN);
 
         ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_NONE, &none, &none);
         return;
     }
 
-    if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
+    ngx_http_sync_idem_unresolve(ctx, slot, !pending);
+}
 
-        if (pending) {
-            ctx->claim.resolving = 1;
-            ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_NONE, &none, &none);
-        }
 
+/* A resolver ends before it has sent anything; told: the store has said yes. */
+
+static void
+ngx_http_sync_idem_unresolve(ngx_http_sync_ctx_t *ctx,
+    ngx_http_sync_idem_slot_t *slot, ngx_uint_t told)
+{
+    ngx_str_t         none;
+    ngx_sync_hold_t  *hold;
+
+    if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING && told) {
         return;
     }
 
-    /* NGX_HTTP_SYNC_IDEM_RESOLVING: as unknown as it was */
+    ngx_str_null(&none);
 
-    hold->epoch = pending ? 0 : hold->entry.epoch;
+    hold = &ctx->claim.hold;
+
+    ctx->claim.store = slot->store;
     ctx->claim.resolving = 1;
 
-    ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_UNKNOWN, &none, &none);
+    if (slot->state == NGX_HTTP_SYNC_IDEM_FREEING) {
+        ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_NONE, &none, &none);
+
+    } else { /* NGX_HTTP_SYNC_IDEM_RESOLVING: as unknown as it was */
+        hold->epoch = told ? hold->entry.epoch : 0;
+        ngx_http_sync_claim_detach(ctx, NGX_SYNC_STATE_UNKNOWN, &none, &none);
+    }
+
+    ctx->claim.resolving = 0;
 }
 
 

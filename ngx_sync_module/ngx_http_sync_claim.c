@@ -610,10 +610,19 @@ ngx_http_sync_claim_detach(ngx_http_sync_ctx_t *ctx, ngx_sync_state_e outcome,
     d->store = ctx->claim.store;
     d->hold = ctx->claim.hold;
     d->hold.outcome = outcome;
-    d->until = ctx->claim.lease_end;
     d->delay = NGX_HTTP_SYNC_DETACHED_FIRST;
     d->resolving = ctx->claim.resolving;
     d->beginning = ctx->claim.resolving && ctx->claim.hold.epoch == 0;
+    d->until = ctx->claim.lease_end;
+
+    if (outcome == NGX_SYNC_STATE_NONE || d->beginning) {
+
+        /* that nothing was sent is worth knowing as long as the key stands,
+           and takes no room; a store that hung may begin to resolve late */
+
+        d->until = ngx_current_msec + ngx_max(d->hold.retention,
+                                              d->hold.lease);
+    }
 
     ngx_str_null(&d->hold.note);
 
@@ -716,7 +725,7 @@ ngx_http_sync_detached_done(ngx_sync_op_t *op)
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "idempotency: the store did not take an outcome before "
                       "%s", d->leaving ? "its worker left"
-                                       : "the lease was over");
+                                       : "its time was over");
     }
 
     ngx_http_sync_detached--;

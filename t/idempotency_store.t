@@ -60,6 +60,7 @@ $t->http(<<'CONF');
                             proxy_pass http://erp; }
         location /small/  { sync_idempotency required scope=none cap=1k;
                             proxy_pass http://erp; }
+        location /dead/   { proxy_pass http://127.0.0.1:%%PORT_3%%; }
         location /after/  { post_action /afterwards;
                             proxy_pass http://erp; }
         location /stale/  { sync_test_again session 403;
@@ -285,6 +286,47 @@ for my $op (qw(resolve_begin resolve_end)) {
             eq 'outcome-unknown';
     }, 1), "$op: a resolver that left keeps nobody waiting");
 }
+
+
+# the same when the store was too slow for it, or did not answer
+
+for my $fault ('fault=delay&ms=300', 'fault=lost', 'fault=down') {
+    for my $op (qw(resolve_begin resolve_end)) {
+        my $rule = $op eq 'resolve_begin' ? 'resend' : 'free';
+
+        $k = fresh();
+        status_is(ask("/$rule/never", $k), 504, 'outcome-unknown',
+                  "$rule: nobody knows");
+        $n = $t->ledger('erp');
+        fault("op=$op", $fault, 'n=1');
+        status_is(ask("/$rule/never", $k), 409, 'outcome-unknown',
+                  "$op, $fault: nothing is sent");
+        is($t->ledger('erp'), $n, "$op, $fault: nothing was sent");
+
+        ok($t->wait_for(sub {
+            return ask("/$rule/never", $k)->{status} == 504;
+        }, 2), "$op, $fault: the key is not left to the lease");
+        is($t->ledger('erp'), $n + 1, "$op, $fault: and sent again");
+    }
+}
+
+
+# nothing was sent, and the store does not hear of it before the lease is over
+
+$k = fresh();
+fault('op=release', 'fault=down');
+status_is(ask('/dead/', $k), 502, 'not-sent', 'nobody is there');
+
+ok($t->wait_for(sub {
+    (ask('/dead/', $k)->header('Idempotency-Status') // '')
+        eq 'outcome-unknown';
+}, 4), 'unknown when the lease is over');
+sleep 2;
+fault('fault=clear');
+
+ok($t->wait_for(sub {
+    (ask('/dead/', $k)->header('Idempotency-Status') // '') eq 'not-sent';
+}, 4), 'and free when the store hears that nothing was sent');
 
 
 # sent again while the first note is still under way
