@@ -5,6 +5,12 @@
 #                 one fuzzer of t/fuzz for so many seconds
 # make demo       an order from a CRM to an ERP, told as a transcript; with
 #                 STORE=redis on a redis-server that it starts, and two nodes
+# make run        the same gateway and peers, left running, with curl lines
+# make install    the module, syncctl and sync/*.conf into the NGINX of the host
+# make bench QUICK=1
+#                 what each policy costs; ONE_CORE=1: all on one core
+# make test-asan, test-storm, test-distros
+#                 with sanitizers; the long ones; on other NGINX, Redis, Valkey
 #
 # BUILD names the output folder, so that several trees stand side by side:
 #     make build BUILD=/tmp/mine
