@@ -6,7 +6,7 @@
 # make demo       an order from a CRM to an ERP, told as a transcript; with
 #                 STORE=redis on a redis-server that it starts, and two nodes
 # make run        the same gateway and peers, left running, with curl lines
-# make install    the module, syncctl and sync/*.conf into the NGINX of the host
+# make install    the module and sync/*.conf into the NGINX of the host
 # make bench QUICK=1
 #                 what each policy costs; ONE_CORE=1: all on one core
 # make test-asan, test-storm, test-distros
