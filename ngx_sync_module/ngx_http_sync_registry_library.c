@@ -382,6 +382,14 @@ ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
 
     if (rc != NGX_OK) {
         *error = ngx_http_sync_text("\"%s\" cannot be read: %s", path, why);
+
+        if (stamp == NULL) {
+
+            /* as if it had gone: who wanted it is told when it can be read */
+
+            ngx_memzero(f->digest, sizeof(f->digest));
+            f->there = 0;
+        }
     }
 
     free(path);

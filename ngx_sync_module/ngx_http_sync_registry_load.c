@@ -517,11 +517,10 @@ ngx_http_sync_load_template(void *data, sync_arena_t *arena, sync_str_t path,
 {
     ngx_http_sync_load_t  *load = data;
 
-    char                   *name;
-    sync_rc_t               rc;
-    ngx_str_t               t, key;
-    const char             *why;
-    ngx_http_sync_stamp_t   stamp;
+    char                  *error;
+    sync_rc_t              rc;
+    ngx_str_t              t;
+    ngx_http_sync_file_t  *f;
 
     rc = ngx_http_sync_load_library(data, path);
 
@@ -529,23 +528,21 @@ ngx_http_sync_load_template(void *data, sync_arena_t *arena, sync_str_t path,
         return rc;
     }
 
-    key.len = path.len;
-    key.data = path.data;
+    f = ngx_http_sync_file(load->reg, path, load->log);
 
-    name = ngx_http_sync_path(&load->reg->library, &key);
-    if (name == NULL) {
+    if (f == NULL) {
         return SYNC_FAULT;
     }
 
-    if (ngx_http_sync_read(name, (char *) load->reg->library.data,
-                           NGX_HTTP_SYNC_LIBRARY_MAX, &t, &stamp, &why)
-        != NGX_OK)
-    {
-        free(name);
+    if (ngx_http_sync_file_text(load->reg, f, &t, NULL, &error) != NGX_OK) {
+
+        if (error == NULL) {
+            return SYNC_FAULT;
+        }
+
+        free(error);
         return SYNC_NO;
     }
-
-    free(name);
 
     *text = sync_strdup(arena, (sync_str_t) { t.len, t.data });
     free(t.data);

@@ -8,6 +8,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::Sync;
+use Test::Sync::Token;
 use Time::HiRes qw(sleep);
 
 my $t = Test::Sync->new(workers => 2);
@@ -295,6 +296,24 @@ for my $i (1 .. 40) {
 }
 
 is($bad, 0, 'no error while a document is rewritten 40 times');
+
+# a file of the library that cannot be read when it is wanted, and then can be
+
+$t->write('library/jwks.json', Test::Sync::Token->new->key('k1', 'ES256')->jwks);
+$t->write('tenants/uses.json', doc('uses', extends => 'jwks.json'));
+ok($t->wait_for(sub { 2 == (() = $t->log_text =~ /uses\.json" is refused/g) }),
+   'a file that is no template is known');
+rename $t->path('library/jwks.json'), $t->path('jwks.json') or die;
+symlink $t->path('jwks.json'), $t->path('library/jwks.json') or die;
+$t->write('tenants/wants.json', doc('wants', issuers => [
+    { issuer => 'https://wants.test', jwks => 'jwks.json',
+      audience => 'https://sync.example' } ]));
+ok($t->wait_for(sub {
+    2 == (() = $t->log_text =~ /wants\.json" is refused: .*a link leads out/g)
+}), 'its keys cannot be read');
+rename $t->path('jwks.json'), $t->path('library/jwks.json') or die;
+ok(until_is(200, 'wants.example'), 'then they can be, and it is told');
+unlink $t->path("tenants/$_.json") for qw(uses wants);
 
 # a worker that cannot open files for a while: nothing of them has changed
 
