@@ -340,9 +340,9 @@ void ngx_http_sync_file_keep(ngx_http_sync_file_t *f,
 /*
  * The content of a library file, by malloc.  Only who judges by it whether
  * the file has changed notes the stamp: a reader in between would hide the
- * change from the next scan; where it cannot be read the file is not there, and
- * each scan tries it.  NGX_OK, or NGX_DECLINED with an error by malloc (NULL: no
- * memory).
+ * change from the next scan; where it cannot be read the file is not there,
+ * and each scan tries it.  NGX_OK, or NGX_DECLINED with an error by malloc
+ * (NULL: no memory).
  */
 ngx_int_t ngx_http_sync_file_text(ngx_http_sync_registry_t *reg,
     ngx_http_sync_file_t *f, ngx_str_t *text, ngx_http_sync_stamp_t *stamp,
