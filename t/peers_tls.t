@@ -386,10 +386,16 @@ $t2->refused(place('', $keeps), qr/sync_peers needs "proxy_ssl_verify on"/,
 my ($minor, $patch) = ($t2->nginx('-v'))[1] =~ m{nginx/1\.(\d+)\.(\d+)};
 my $kept = $minor > 29 || $minor == 29 && $patch >= 7;
 
-for ([ $groups, "$verify $keeps", qr/^(?!.*\[warn\])/s, 'all is well' ],
+my $sends = 'proxy_method $sync_upstream_method; proxy_set_header Host '
+            . '$sync_upstream_host; proxy_set_header Cookie '
+            . '$sync_upstream_cookie; proxy_set_header Authorization '
+            . '$sync_upstream_authorization;';
+
+for ([ $groups, "$verify $keeps $sends", qr/^(?!.*\[warn\])/s,
+       'all is well' ],
      [ $groups, $keeps, qr/\[warn\].*without "proxy_ssl_verify on".*"\/v1"/,
        'verification is off, and others may be called' ],
-     [ '', "$verify proxy_http_version 1.1; proxy_set_header X-Own 1;",
+     [ '', "$verify proxy_http_version 1.1; $sends",
        $kept ? qr/^(?!.*\[warn\])/s
              : qr/\[warn\].*sync_peers keeps no connection.*"\/v1"/,
        'without Connection' ],
