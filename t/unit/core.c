@@ -91,7 +91,7 @@ test_signed(void)
 static void
 test_put32(void)
 {
-    unsigned char  got[5] = "#####";
+    unsigned char  got[] = "#####";
 
     sync_put32(got, 0x01fe80a5);
 
