@@ -240,7 +240,8 @@ typedef struct {
     int                         watch;   /* inotify; -1: none */
     ngx_msec_t                  begun;
     ngx_msec_t                  due;     /* the next look at all */
-    unsigned                    full:1;  /* asked for, or under way */
+    unsigned                    full:1;  /* a look at all is asked for */
+    unsigned                    looking:1;   /* it is under way */
 } ngx_http_sync_scan_t;
 
 
@@ -480,7 +481,7 @@ void ngx_http_sync_scan_stop(ngx_http_sync_registry_t *reg);
 
 void ngx_http_sync_watch_start(ngx_http_sync_registry_t *reg, ngx_log_t *log);
 void ngx_http_sync_watch_stop(ngx_http_sync_registry_t *reg);
-/* Loads what was written; the next phase when it is done.  What is left. */
+/* Loads what was written.  What is left of the budget; above 0: all is read. */
 ngx_int_t ngx_http_sync_watch_read(ngx_http_sync_registry_t *reg,
     ngx_int_t budget, ngx_log_t *log);
 

@@ -34,6 +34,7 @@ static ngx_uint_t ngx_http_sync_scan_secret(ngx_http_sync_registry_t *reg,
 
 #define NGX_HTTP_SYNC_SCAN_BUDGET  256
 #define NGX_HTTP_SYNC_SCAN_LOAD    16    /* what reading a document counts */
+#define NGX_HTTP_SYNC_SCAN_SEEN    16    /* documents in memory count one */
 #define NGX_HTTP_SYNC_SCAN_PAUSE   2     /* ms between slices */
 #define NGX_HTTP_SYNC_SCAN_SHARE   20    /* from one look at all documents to
                                             the next at least so many times
@@ -237,8 +238,12 @@ ngx_http_sync_scan_handler(ngx_event_t *ev)
         budget = ngx_http_sync_scan_library(reg, budget, ev->log);
     }
 
-    if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_WATCH) {
+    if (budget > 0 && scan->phase >= NGX_HTTP_SYNC_SCAN_WATCH) {
         budget = ngx_http_sync_watch_read(reg, budget, ev->log);
+
+        if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_WATCH) {
+            scan->phase = NGX_HTTP_SYNC_SCAN_AWAKE;
+        }
     }
 
     if (budget > 0 && scan->phase == NGX_HTTP_SYNC_SCAN_AWAKE) {
@@ -258,8 +263,8 @@ ngx_http_sync_scan_handler(ngx_event_t *ev)
     if (scan->phase == NGX_HTTP_SYNC_SCAN_REST) {
         rest = reg->interval;
 
-        if (scan->full) {
-            scan->full = 0;
+        if (scan->looking) {
+            scan->looking = 0;
             scan->due = ngx_current_msec + (ngx_current_msec - scan->begun)
                                            * NGX_HTTP_SYNC_SCAN_SHARE;
             reg->scans++;
@@ -375,6 +380,8 @@ ngx_http_sync_scan_awake(ngx_http_sync_registry_t *reg, ngx_int_t budget,
 
         } else {
             scan->phase = NGX_HTTP_SYNC_SCAN_FOLDER;
+            scan->full = 0;
+            scan->looking = 1;
             scan->serial++;
             scan->place = 0;
             scan->found = 0;
@@ -529,12 +536,13 @@ ngx_http_sync_scan_gone(ngx_http_sync_registry_t *reg, ngx_int_t budget,
                               "gone, and so is its tenant", &reg->tenants,
                               &slot->node.key);
                 ngx_http_sync_slot_free(reg, slot);
+                budget--;
             }
-
-            budget--;
         }
 
-        scan->place++;
+        if (++scan->place % NGX_HTTP_SYNC_SCAN_SEEN == 0) {
+            budget--;
+        }
     }
 
     if (scan->place >= reg->slots.size) {

@@ -74,7 +74,6 @@ ngx_http_sync_watch_read(ngx_http_sync_registry_t *reg, ngx_int_t budget,
         n = read(reg->scan.watch, buf.bytes, sizeof(buf.bytes));
 
         if (n <= 0) {
-            reg->scan.phase = NGX_HTTP_SYNC_SCAN_AWAKE;
             return budget;
         }
 
@@ -126,10 +125,6 @@ ngx_http_sync_watch_read(ngx_http_sync_registry_t *reg, ngx_int_t budget,
 
             budget -= ngx_http_sync_scan_document(reg, &name, log);
         }
-    }
-
-    if (reg->scan.watch == -1) {
-        reg->scan.phase = NGX_HTTP_SYNC_SCAN_AWAKE;
     }
 
     return budget;
