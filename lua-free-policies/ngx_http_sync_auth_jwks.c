@@ -495,6 +495,7 @@ ngx_http_sync_jwks_start(ngx_http_sync_ctx_t *ctx,
     place.url.len = trust->url.len;
     place.url.data = trust->url.data;
     place.trusted = (trust->index & NGX_HTTP_SYNC_AUTH_PLATFORM) != 0;
+    place.known = f->version != 0;
     place.vital = !f->refresh;
 
     return ngx_http_sync_jwks_fetch(f, &place);

@@ -35,8 +35,8 @@
 /* Fetches per minute, and at once. */
 #define NGX_HTTP_SYNC_JWKS_ISSUER_RATE   6           /* forced by tokens */
 #define NGX_HTTP_SYNC_JWKS_ISSUER_BURST  4
-#define NGX_HTTP_SYNC_JWKS_HOST_RATE     120         /* all of nginx.conf,
-                                                        all of documents */
+#define NGX_HTTP_SYNC_JWKS_HOST_RATE     120         /* each of the kinds
+                                                        that share one */
 #define NGX_HTTP_SYNC_JWKS_HOST_BURST    30
 
 
@@ -79,6 +79,7 @@ typedef struct {
     ngx_str_t               issuer;
     ngx_str_t               url;         /* empty: is discovered */
     unsigned                trusted:1;   /* stands in nginx.conf */
+    unsigned                known:1;     /* has answered within a day */
     unsigned                vital:1;     /* a request waits for it */
 } ngx_http_sync_jwks_place_t;
 

@@ -43,7 +43,7 @@ static ngx_int_t ngx_http_sync_jwks_metadata_url(ngx_http_sync_jwks_way_t *way,
     ngx_str_t *url);
 static ngx_uint_t ngx_http_sync_jwks_at_home(ngx_http_sync_jwks_way_t *way);
 static ngx_int_t ngx_http_sync_jwks_host_budget(sync_url_t *url,
-    ngx_uint_t trusted);
+    ngx_http_sync_jwks_place_t *place);
 static void ngx_http_sync_jwks_answered(ngx_sync_fetch_t *fetch);
 static void ngx_http_sync_jwks_metadata(ngx_http_sync_jwks_way_t *way);
 static const char *ngx_http_sync_jwks_metadata_read(
@@ -99,6 +99,7 @@ ngx_http_sync_jwks_fetch(ngx_http_sync_flight_t *flight,
     way->flight = *flight;
     way->place.conf = place->conf;
     way->place.trusted = place->trusted;
+    way->place.known = place->known;
     way->place.vital = place->vital;
     way->step = place->url.len ? NGX_HTTP_SYNC_JWKS_AT_KEYS
                                : NGX_HTTP_SYNC_JWKS_AT_OPENID;
@@ -147,7 +148,7 @@ ngx_http_sync_jwks_ask(ngx_http_sync_jwks_way_t *way)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_sync_jwks_host_budget(&url, way->place.trusted) != NGX_OK) {
+    if (ngx_http_sync_jwks_host_budget(&url, &way->place) != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "auth: the keys of issuer \"%V\" are not asked for, the "
                       "budget of host \"%*s\" is spent", &way->place.issuer,
@@ -277,10 +278,14 @@ ngx_http_sync_jwks_at_home(ngx_http_sync_jwks_way_t *way)
 }
 
 
-/* Documents share one: they must not starve the issuers of nginx.conf. */
+/*
+ * Documents must not starve the issuers of nginx.conf, nor those that nobody
+ * has ever had an answer from the ones that serve.
+ */
 
 static ngx_int_t
-ngx_http_sync_jwks_host_budget(sync_url_t *url, ngx_uint_t trusted)
+ngx_http_sync_jwks_host_budget(sync_url_t *url,
+    ngx_http_sync_jwks_place_t *place)
 {
     u_char         key[SYNC_SHA256_LEN], name[SYNC_HOST_MAX];
     size_t         len;
@@ -291,8 +296,11 @@ ngx_http_sync_jwks_host_budget(sync_url_t *url, ngx_uint_t trusted)
 
     sync_sha256_init(&sha);
 
-    if (trusted) {
+    if (place->trusted) {
         sync_sha256_update(&sha, "platform", sizeof("platform"));
+
+    } else if (place->known) {
+        sync_sha256_update(&sha, "known", sizeof("known"));
     }
 
     sync_sha256_update(&sha, "host", sizeof("host"));

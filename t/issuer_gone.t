@@ -339,15 +339,25 @@ sub row {
 
 # 1,000 tenants aim at one victim, who has withdrawn a key of another
 
-my $gone = $issuer{held}->token;
+sub withdraw {
+    my ($name, $old, $kid) = @_;
 
-status(ask('held', token => $gone), 200, 'a token is known') for 1 .. 4;
-$issuer{held}->key('k2', 'ES256');
-publish('held', 'k2');
-later(700);
+    my $gone = $issuer{$name}->token({}, kid => $old);
+
+    status(ask($name, token => $gone), 200, 'a token is known') for 1 .. 4;
+    $issuer{$name}->key($kid, 'ES256');
+    publish($name, $kid);
+    later(700);
+
+    return $gone;
+}
+
+my $gone = withdraw('held', 'k1', 'k2');
+
 $start = time;
 
-my (%held, $platform);
+my $new = $issuer{held}->token({}, kid => 'k2');
+my (%held, %next, $platform);
 
 for my $round (0 .. 9) {
     my @res = $t->parallel(map {
@@ -362,13 +372,15 @@ for my $round (0 .. 9) {
        'tenants that aim at one victim: 503') if $round == 9;
 
     $held{ask('held', token => $gone)->{status}}++ for 1 .. 4;
+    $next{ask('held', token => $new)->{status}}++ for 1 .. 4;
     $platform = ask('platform', token => $issuer{platform}->token(
                     { org => 'platform' })) if $round == 8;
 }
 
-cmp_ok($held{503}, '>', 0, 'a budget that is spent: the keys are not asked for')
+is_deeply(\%next, { 200 => 40 }, 'one that has answered before is asked')
+    or diag($json->encode(\%next));
+is($held{200}, undef, 'and what it has withdrawn is over')
     or diag($json->encode(\%held));
-is($held{200}, undef, 'and those that are past their time do not serve');
 status($platform, 200, 'a sync_issuer at the same host is asked');
 
 my $most = 30 + int((time - $start) * 2) + 1;
@@ -379,6 +391,41 @@ cmp_ok($victim, '<=', $most, "1,000 of them: $victim questions");
 cmp_ok($victim, '>=', 30, 'which is what its budget gives');
 cmp_ok($t->metrics('/status')->{'sync_issuer_keys_total{result="refused"}'},
        '>=', 800, 'the others are counted as refused');
+
+
+# those that have answered have a budget as well: 60 are past their time at once
+
+for my $n (1 .. 60) {
+    says("v$n", keys => $json->encode($issuer{victim}->jwks));
+}
+
+sub ask_victims {
+    my ($from, $to) = @_;
+
+    my @res = $t->parallel(map {
+        my $token = $issuer{victim}->token({ iss => "https://v$_.test" });
+
+        [ 'GET', '/', host => "v$_.host",
+          headers => [ Authorization => "Bearer $token" ] ]
+    } $from .. $to);
+
+    return scalar grep { $_->{status} == 200 } @res;
+}
+
+for my $third (0 .. 2) {
+    later(60);
+    is(ask_victims($third * 20 + 1, $third * 20 + 20), 20, 'twenty answer');
+}
+
+$gone = withdraw('held', 'k2', 'k3');
+ask_victims(1, 60);
+
+%held = ();
+$held{ask('held', token => $gone)->{status}}++ for 1 .. 4;
+
+cmp_ok($held{503} // 0, '>', 0, 'a budget that is spent: they are not asked for')
+    or diag($json->encode(\%held));
+is($held{200}, undef, 'and those that are past their time do not serve');
 
 $t->done;
 
