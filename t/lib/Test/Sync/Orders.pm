@@ -26,7 +26,7 @@ C<answered_since(TIME, N, SECONDS)> waits until more than N orders were answered
 C<end> returns: orders (sent at least once), done (answered 201), unknown,
 answered (key to the time of the 201), executed (key to the times at the ERP),
 twice (list of key, first, times), lost (keys answered 201 that the ERP never
-saw).  C<gateway> is the L<Test::Sync> in between.
+saw), open (a line of each that was not done: what it was told, and how often).  C<gateway> is the L<Test::Sync> in between.
 
 =cut
 
@@ -121,7 +121,7 @@ sub answered_since {
 sub book {
     my ($self, $key, $until) = @_;
 
-    my $said = 'gave up';
+    my ($said, %told) = 'gave up';
 
     while (time < $until) {
         my $res = $self->{t}->post('/orders', $key,
@@ -140,11 +140,20 @@ sub book {
             last;
         }
 
+        $told{"$res->{status} $status"}++;
+
         sleep 0.02;
     }
 
     open my $fh, '>>', $self->{t}->path('answered') or die "answered: $!";
     syswrite $fh, "$key $said " . time() . "\n";
+    close $fh;
+
+    return if $said eq 'done';
+
+    open $fh, '>>', $self->{t}->path('open') or die "open: $!";
+    syswrite $fh, "$key: $said, " . join(', ', map { "$told{$_} times $_" }
+                                               sort keys %told) . "\n";
     close $fh;
 }
 
@@ -183,6 +192,8 @@ sub end {
                                  times => \@times }
             if @times > 1;
     }
+
+    $all{open} = [ split /\n/, $self->{t}->read('open') ];
 
     return \%all;
 }
