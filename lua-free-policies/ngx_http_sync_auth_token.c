@@ -324,7 +324,6 @@ ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
 {
     sync_rc_t     rc;
     sync_str_t    s;
-    sync_jwt_t    jwt;
     sync_error_t  err;
 
     s.len = token->len;
@@ -333,7 +332,7 @@ ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     rc = sync_jws_parse(jws, &ctx->arena, s, &err);
 
     if (rc == SYNC_OK) {
-        rc = sync_jwt_read(&jwt, &ctx->arena, jws, NULL, &err);
+        rc = sync_jwt_issuer(issuer, &ctx->arena, jws, &err);
     }
 
     if (rc == SYNC_FAULT) {
@@ -349,12 +348,10 @@ ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
                ? NGX_DECLINED : ngx_http_sync_auth_reject(r, ctx, err.what);
     }
 
-    if (jwt.issuer.len == 0) {
+    if (issuer->len == 0) {
         *what = "missing-claim";
         return NGX_DECLINED;
     }
-
-    *issuer = jwt.issuer;
 
     return NGX_OK;
 }

@@ -11,10 +11,8 @@
 
 static sync_rc_t sync_jws_header(sync_jws_t *jws, sync_arena_t *arena,
     sync_str_t text, sync_error_t *err);
-static sync_rc_t sync_jws_members(sync_jws_t *jws, sync_arena_t *arena,
-    const sync_value_t *header, sync_error_t *err);
 static sync_rc_t sync_jws_member(sync_str_t *dst, sync_arena_t *arena,
-    const sync_value_t *header, const char *name, sync_error_t *err);
+    const sync_json_t *header, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jws_decode(sync_str_t *dst, sync_arena_t *arena,
     sync_str_t part, const char *name, sync_error_t *err);
 static int sync_jwk_plain(sync_str_t s);
@@ -103,10 +101,11 @@ static sync_rc_t
 sync_jws_header(sync_jws_t *jws, sync_arena_t *arena, sync_str_t text,
     sync_error_t *err)
 {
-    sync_rc_t      rc;
-    sync_value_t  *header;
+    sync_rc_t    rc;
+    sync_str_t   alg;
+    sync_json_t  header;
 
-    rc = sync_value_parse(&header, arena, text, SYNC_VALUE_DOUBLES, NULL);
+    rc = sync_json_parse(&header, arena, text, NULL, NULL);
 
     if (rc == SYNC_FAULT) {
         return SYNC_FAULT;
@@ -117,22 +116,7 @@ sync_jws_header(sync_jws_t *jws, sync_arena_t *arena, sync_str_t text,
                            "not JSON, or has a member twice");
     }
 
-    rc = sync_jws_members(jws, arena, header, err);
-
-    sync_value_free(header);
-
-    return rc;
-}
-
-
-static sync_rc_t
-sync_jws_members(sync_jws_t *jws, sync_arena_t *arena,
-    const sync_value_t *header, sync_error_t *err)
-{
-    sync_rc_t   rc;
-    sync_str_t  alg;
-
-    if (sync_value_type(header) != SYNC_VALUE_OBJECT) {
+    if (header.nodes[0].type != SYNC_JSON_OBJECT) {
         return sync_refuse(err, "malformed", SYNC_NOWHERE, "the header is "
                            "not an object");
     }
@@ -142,14 +126,20 @@ sync_jws_members(sync_jws_t *jws, sync_arena_t *arena,
      * named in crit, and without that it is somebody's mistake or trick.
      */
 
-    if (sync_value_get(header, "crit") != NULL
-        || sync_value_get(header, "b64") != NULL)
+    if (sync_json_member(&header, 0, sync_str_lit("crit")) != SYNC_JSON_NONE
+        || sync_json_member(&header, 0, sync_str_lit("b64"))
+           != SYNC_JSON_NONE)
     {
         return sync_refuse(err, "crit", SYNC_NOWHERE, "the header asks for "
                            "an extension (crit, b64), and none is known");
     }
 
-    alg = sync_value_str(sync_value_get(header, "alg"));
+    rc = sync_jws_member(&alg, arena, &header, sync_str_lit("alg"),
+                         err);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
 
     if (alg.data == NULL) {
         return sync_refuse(err, "malformed", SYNC_NOWHERE, "the header has "
@@ -163,39 +153,40 @@ sync_jws_members(sync_jws_t *jws, sync_arena_t *arena,
                            "\"alg\" is none, or not known");
     }
 
-    rc = sync_jws_member(&jws->kid, arena, header, "kid", err);
+    rc = sync_jws_member(&jws->kid, arena, &header, sync_str_lit("kid"), err);
 
     if (rc != SYNC_OK) {
         return rc;
     }
 
-    return sync_jws_member(&jws->typ, arena, header, "typ", err);
+    return sync_jws_member(&jws->typ, arena, &header, sync_str_lit("typ"), err);
 }
 
 
 static sync_rc_t
 sync_jws_member(sync_str_t *dst, sync_arena_t *arena,
-    const sync_value_t *header, const char *name, sync_error_t *err)
+    const sync_json_t *header, sync_str_t name, sync_error_t *err)
 {
-    sync_str_t           s;
-    const sync_value_t  *value;
+    uint32_t   n;
+    sync_rc_t  rc;
 
-    value = sync_value_get(header, name);
+    *dst = sync_str_null;
 
-    if (value == NULL) {
+    n = sync_json_member(header, 0, name);
+
+    if (n == SYNC_JSON_NONE) {
         return SYNC_OK;
     }
 
-    s = sync_value_str(value);
+    rc = sync_json_text(dst, arena, header, n);
 
-    if (s.data == NULL) {
-        return sync_refuse(err, "malformed", SYNC_NOWHERE, "\"%s\" in the "
-                           "header is not a string", name);
+    if (rc == SYNC_NO) {
+        return sync_refuse(err, "malformed", SYNC_NOWHERE, "\"%.*s\" in "
+                           "the header is not a string", (int) name.len,
+                           name.data);
     }
 
-    *dst = sync_strdup(arena, s);
-
-    return dst->data == NULL ? SYNC_FAULT : SYNC_OK;
+    return rc;
 }
 
 

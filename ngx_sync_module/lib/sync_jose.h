@@ -6,8 +6,9 @@
  * The way of a token:
  *
  *     sync_jws_parse()     its parts; nothing is proven yet
- *     sync_jwt_read()      its claims, still unproven: iss says whose keys
+ *     sync_jwt_issuer()    still unproven: iss says whose keys
  *     sync_jws_verify()    the signature, against the keys of that issuer
+ *     sync_jwt_read()      its claims
  *     sync_jwt_check()     issuer, audience, times, typ, confirmation
  *
  * Nothing a token says of its own key (jwk, jku, x5u, x5c) is ever used.  The
@@ -22,6 +23,7 @@
 
 
 #include "sync_core.h"
+#include "sync_json.h"
 #include "sync_value.h"
 
 
@@ -107,6 +109,7 @@ typedef struct {
     sync_str_t   payload;            /* worth nothing before it is verified */
     sync_str_t   signature;
     sync_str_t   input;              /* what was signed; inside the token */
+    sync_json_t *claims;             /* NULL: not read yet */
 } sync_jws_t;
 
 /*
@@ -189,13 +192,17 @@ typedef struct {
 } sync_jwt_names_t;
 
 /*
- * names NULL: all empty.  Strings are in the arena.  NO: err->what is
+ * names NULL: all empty.  Strings are in the arena, jws->claims stays.  NO: err->what is
  * "malformed" (not a JSON object, duplicate members) or "bad-claim" (a claim
  * of ours has the wrong type or range), err->pointer the claim.  FAULT: no
  * memory.
  */
 sync_rc_t sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena,
-    const sync_jws_t *jws, const sync_jwt_names_t *names, sync_error_t *err);
+    sync_jws_t *jws, const sync_jwt_names_t *names, sync_error_t *err);
+
+/* Who says to have issued it; data NULL: it does not say.  As with read(). */
+sync_rc_t sync_jwt_issuer(sync_str_t *issuer, sync_arena_t *arena,
+    sync_jws_t *jws, sync_error_t *err);
 
 /*
  * What an authorisation server says of a token that is its own to read: the

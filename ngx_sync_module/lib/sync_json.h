@@ -143,6 +143,14 @@ sync_str_t sync_json_unescape(const sync_json_t *json, uint32_t n,
     sync_arena_t *arena);
 
 /*
+ * The text of node n.  NO: it is no string, or has a zero byte, at which
+ * whoever reads a name as C does would see its end; FAULT: no memory; both
+ * with data NULL.
+ */
+sync_rc_t sync_json_text(sync_str_t *dst, sync_arena_t *arena,
+    const sync_json_t *json, uint32_t n);
+
+/*
  * Compare the unescaped content of a string or key with s, or with another
  * string or key, of the same tape or not; no memory.  compare() orders by
  * bytes, which in UTF-8 is by character: below, at or above 0.

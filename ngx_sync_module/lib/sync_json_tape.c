@@ -354,6 +354,31 @@ sync_json_unescape(const sync_json_t *json, uint32_t n, sync_arena_t *arena)
 }
 
 
+sync_rc_t
+sync_json_text(sync_str_t *dst, sync_arena_t *arena, const sync_json_t *json,
+    uint32_t n)
+{
+    *dst = sync_str_null;
+
+    if (n == SYNC_JSON_NONE || json->nodes[n].type != SYNC_JSON_STRING) {
+        return SYNC_NO;
+    }
+
+    *dst = sync_json_unescape(json, n, arena);
+
+    if (dst->data == NULL) {
+        return SYNC_FAULT;
+    }
+
+    if (memchr(dst->data, '\0', dst->len) != NULL) {
+        *dst = sync_str_null;
+        return SYNC_NO;
+    }
+
+    return SYNC_OK;
+}
+
+
 int
 sync_json_equals(const sync_json_t *json, uint32_t n, sync_str_t s)
 {

@@ -20,6 +20,7 @@
 #define SYNC_JWT_LATEST   INT64_C(253402300799)      /* the year 9999 */
 #define SYNC_JWT_STRINGS  11
 #define SYNC_JWT_NUMBER   64         /* bytes of a time at most */
+#define SYNC_JWT_DIGITS   11         /* of one before the year 5138 */
 
 
 /* The head of a packed token; lengths, then bytes follow. */
@@ -35,6 +36,8 @@ typedef struct {
 } sync_jwt_head_t;
 
 
+static sync_rc_t sync_jwt_open(sync_jws_t *jws, sync_arena_t *arena,
+    sync_error_t *err);
 static sync_rc_t sync_jwt_parse(sync_json_t *claims, sync_arena_t *arena,
     sync_str_t text, sync_error_t *err);
 static sync_rc_t sync_jwt_verdict(sync_arena_t *arena,
@@ -44,8 +47,6 @@ static sync_rc_t sync_jwt_claims(sync_jwt_t *jwt, sync_arena_t *arena,
     sync_error_t *err);
 static uint32_t sync_jwt_claim(const sync_json_t *claims, sync_str_t name);
 static int sync_jwt_is_null(const sync_json_t *claims, uint32_t n);
-static sync_rc_t sync_jwt_text(sync_str_t *dst, sync_arena_t *arena,
-    const sync_json_t *claims, uint32_t n);
 static sync_rc_t sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
     const sync_json_t *claims, sync_str_t name, sync_error_t *err);
 static sync_rc_t sync_jwt_time(int64_t *dst, sync_arena_t *arena,
@@ -75,25 +76,69 @@ static const sync_jwt_names_t  sync_jwt_registered;
 
 
 sync_rc_t
-sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, const sync_jws_t *jws,
+sync_jwt_issuer(sync_str_t *issuer, sync_arena_t *arena, sync_jws_t *jws,
+    sync_error_t *err)
+{
+    sync_rc_t  rc;
+
+    *issuer = sync_str_null;
+
+    rc = sync_jwt_open(jws, arena, err);
+
+    if (rc != SYNC_OK) {
+        return rc;
+    }
+
+    return sync_jwt_string(issuer, arena, jws->claims, sync_str_lit("iss"),
+                           err);
+}
+
+
+sync_rc_t
+sync_jwt_read(sync_jwt_t *jwt, sync_arena_t *arena, sync_jws_t *jws,
     const sync_jwt_names_t *names, sync_error_t *err)
 {
-    sync_rc_t    rc;
-    sync_json_t  claims;
+    sync_rc_t  rc;
 
     memset(jwt, 0, sizeof(sync_jwt_t));
 
     jwt->typ = jws->typ;
     jwt->payload = jws->payload;
 
-    rc = sync_jwt_parse(&claims, arena, jws->payload, err);
+    rc = sync_jwt_open(jws, arena, err);
 
     if (rc != SYNC_OK) {
         return rc;
     }
 
-    return sync_jwt_claims(jwt, arena, &claims,
+    return sync_jwt_claims(jwt, arena, jws->claims,
                            names ? names : &sync_jwt_registered, err);
+}
+
+
+static sync_rc_t
+sync_jwt_open(sync_jws_t *jws, sync_arena_t *arena, sync_error_t *err)
+{
+    sync_rc_t     rc;
+    sync_json_t  *claims;
+
+    if (jws->claims != NULL) {
+        return SYNC_OK;
+    }
+
+    claims = sync_alloc(arena, sizeof(sync_json_t));
+
+    if (claims == NULL) {
+        return SYNC_FAULT;
+    }
+
+    rc = sync_jwt_parse(claims, arena, jws->payload, err);
+
+    if (rc == SYNC_OK) {
+        jws->claims = claims;
+    }
+
+    return rc;
 }
 
 
@@ -188,10 +233,10 @@ sync_jwt_verdict(sync_arena_t *arena, const sync_json_t *answer,
                                " is neither true nor false");
     }
 
-    if (sync_jwt_text(&use, arena, answer,
+    if (sync_json_text(&use, arena, answer,
                       sync_jwt_claim(answer, sync_str_lit("token_use")))
         == SYNC_FAULT
-        || sync_jwt_text(&typ, arena, answer,
+        || sync_json_text(&typ, arena, answer,
                          sync_jwt_claim(answer, sync_str_lit("typ")))
            == SYNC_FAULT)
     {
@@ -327,36 +372,6 @@ sync_jwt_is_null(const sync_json_t *claims, uint32_t n)
 }
 
 
-/*
- * The text of a string; data NULL and NO: it is none, or has a zero byte, at
- * which whoever reads a name as C does would see its end.
- */
-
-static sync_rc_t
-sync_jwt_text(sync_str_t *dst, sync_arena_t *arena, const sync_json_t *claims,
-    uint32_t n)
-{
-    *dst = sync_str_null;
-
-    if (n == SYNC_JSON_NONE || claims->nodes[n].type != SYNC_JSON_STRING) {
-        return SYNC_NO;
-    }
-
-    *dst = sync_json_unescape(claims, n, arena);
-
-    if (dst->data == NULL) {
-        return SYNC_FAULT;
-    }
-
-    if (memchr(dst->data, '\0', dst->len) != NULL) {
-        *dst = sync_str_null;
-        return SYNC_NO;
-    }
-
-    return SYNC_OK;
-}
-
-
 /* An empty name names nothing. */
 
 static sync_rc_t
@@ -378,7 +393,7 @@ sync_jwt_string(sync_str_t *dst, sync_arena_t *arena,
         return SYNC_OK;
     }
 
-    rc = sync_jwt_text(dst, arena, claims, n);
+    rc = sync_json_text(dst, arena, claims, n);
 
     if (rc == SYNC_NO) {
         return sync_jwt_refuse(arena, name, err, "the claim is not a string");
@@ -393,7 +408,9 @@ sync_jwt_time(int64_t *dst, sync_arena_t *arena, const sync_json_t *claims,
     sync_str_t name, sync_error_t *err)
 {
     char        number[SYNC_JWT_NUMBER];
+    size_t      i;
     double      seconds;
+    int64_t     whole;
     uint32_t    n;
     sync_str_t  s;
 
@@ -406,6 +423,22 @@ sync_jwt_time(int64_t *dst, sync_arena_t *arena, const sync_json_t *claims,
     }
 
     s = sync_json_slice(claims, n);
+
+    /* most are whole ones of today */
+
+    for (i = 0, whole = 0;
+         i < s.len && s.len <= SYNC_JWT_DIGITS
+         && s.data[i] >= '0' && s.data[i] <= '9';
+         i++)
+    {
+        whole = whole * 10 + (s.data[i] - '0');
+    }
+
+    if (claims->nodes[n].type == SYNC_JSON_NUMBER && i == s.len) {
+        *dst = whole;
+        return SYNC_OK;
+    }
+
     seconds = -1;
 
     if (claims->nodes[n].type == SYNC_JSON_NUMBER && s.len < sizeof(number)) {
@@ -461,7 +494,7 @@ sync_jwt_audience(sync_jwt_t *jwt, sync_arena_t *arena,
 
     for (i = 0; i < jwt->naudience; i++) {
 
-        rc = sync_jwt_text(&jwt->audience[i], arena, claims, item);
+        rc = sync_json_text(&jwt->audience[i], arena, claims, item);
 
         if (rc == SYNC_NO) {
             return sync_jwt_refuse(arena, sync_str_lit("aud"), err, "the "
@@ -533,7 +566,7 @@ sync_jwt_scope_list(sync_jwt_t *jwt, sync_arena_t *arena,
          i != SYNC_JSON_NONE;
          i = sync_json_after(claims, list, i))
     {
-        rc = sync_jwt_text(&s, arena, claims, i);
+        rc = sync_json_text(&s, arena, claims, i);
 
         if (rc == SYNC_FAULT) {
             return rc;
@@ -582,7 +615,7 @@ sync_jwt_thumbprint(sync_str_t *dst, sync_arena_t *arena,
         return SYNC_OK;
     }
 
-    rc = sync_jwt_text(dst, arena, claims, n);
+    rc = sync_json_text(dst, arena, claims, n);
 
     if (rc == SYNC_FAULT) {
         return rc;

@@ -108,6 +108,7 @@ static void
 test_claims(void)
 {
     sync_jws_t    jws;
+    sync_str_t    issuer;
     sync_jwt_t    jwt;
     sync_str_t    many;
     int           i;
@@ -193,6 +194,7 @@ test_claims(void)
     ok(jwt.not_before == SYNC_JWT_NO_TIME, "no nbf");
     is_int(jwt.bound, 1, "cnf, whatever it holds");
 
+    jws.claims = NULL;
     jws.payload = text("{\"client_id\":\"id\",\"azp\":\"c\","
                        "\"scope\":\"a b\",\"scp\":[\"x\"]}");
     sync_jwt_read(&jwt, arena, &jws, NULL, NULL);
@@ -208,6 +210,7 @@ test_claims(void)
     sync_jwt_read(&jwt, arena, &jws, &names, NULL);
     ok(jwt.client.data == NULL, "and no other");
 
+    jws.claims = NULL;
     jws.payload = text("{\"cnf\":{\"jkt\":\"" JKT "\",\"x5t#S256\":\""
                        X5T "\"}}");
     is_int(sync_jwt_read(&jwt, arena, &jws, NULL, NULL), SYNC_OK,
@@ -216,6 +219,7 @@ test_claims(void)
     is_str(jwt.x5t, X5T, "to a certificate");
     is_int(jwt.bound, 1, "bound");
 
+    jws.claims = NULL;
     jws.payload = text("{\"scope\":\"a\",\"app\":{\"id/\":\"c\","
                        "\"roles\":[\"x\",\"y\"],\"plan\":\"gold\"},"
                        "\"ext\":[{\"t\":\"acme\"}]}");
@@ -229,9 +233,30 @@ test_claims(void)
     is_str(jwt.tenant, "acme", "the tenant");
     is_str(jwt.plan, "gold", "the plan");
 
+    is_int(sync_jwt_issuer(&issuer, arena, &jws, NULL), SYNC_OK,
+           "without an issuer");
+    ok(issuer.data == NULL, "it says none");
+
     names.scope = text("/app/none");
     sync_jwt_read(&jwt, arena, &jws, &names, NULL);
     ok(jwt.scope.data == NULL, "no scope where the claim named is absent");
+
+    jws.claims = NULL;
+    jws.payload = text("{\"iss\":\"https:\\/\\/i\",\"exp\":\"never\"}");
+    is_int(sync_jwt_issuer(&issuer, arena, &jws, NULL), SYNC_OK,
+           "the issuer, whatever else it claims");
+    is_str(issuer, "https://i", "it is this one");
+    is_int(sync_jwt_read(&jwt, arena, &jws, NULL, NULL), SYNC_NO,
+           "which is no good for claims");
+
+    jws.claims = NULL;
+    jws.payload = text("{\"iss\":7}");
+    is_int(sync_jwt_issuer(&issuer, arena, &jws, NULL), SYNC_NO,
+           "an issuer that is no string");
+    jws.payload = text("[\"iss\"]");
+    jws.claims = NULL;
+    is_int(sync_jwt_issuer(&issuer, arena, &jws, NULL), SYNC_NO,
+           "claims that are no object");
 }
 
 
