@@ -152,14 +152,6 @@ ngx_http_sync_auth_verify(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     sync_str_t   issuer;
     const char  *what;
 
-    /* what is found in the cache has been one */
-
-    if (!ngx_http_sync_auth_b64token(&key->token)) {
-        return ngx_http_sync_auth_malformed(r, ctx,
-                                            "what follows the scheme is no "
-                                            "token", 1);
-    }
-
     proven->keys = 0;
     proven->until = 0;
 
@@ -342,6 +334,14 @@ ngx_http_sync_auth_parse(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
     if (rc == SYNC_NO) {
 
         *what = err.what;
+
+        /* what can be taken apart is one, as what is in the cache has been */
+
+        if (!ngx_http_sync_auth_b64token(token)) {
+            return ngx_http_sync_auth_malformed(r, ctx,
+                                                "what follows the scheme is no "
+                                                "token", 1);
+        }
 
         return ngx_strcmp(err.what, "malformed") == 0
                || ngx_strcmp(err.what, "encrypted") == 0

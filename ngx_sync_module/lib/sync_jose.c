@@ -23,9 +23,10 @@ sync_rc_t
 sync_jws_parse(sync_jws_t *jws, sync_arena_t *arena, sync_str_t token,
     sync_error_t *err)
 {
-    size_t      i, n, dots[4];
-    sync_rc_t   rc;
-    sync_str_t  part, text;
+    size_t                n, dots[4];
+    sync_rc_t             rc;
+    sync_str_t            part, text;
+    const unsigned char  *p;
 
     memset(jws, 0, sizeof(sync_jws_t));
 
@@ -40,10 +41,14 @@ sync_jws_parse(sync_jws_t *jws, sync_arena_t *arena, sync_str_t token,
                            "taken");
     }
 
-    for (i = 0, n = 0; i < token.len && n < 4; i++) {
-        if (token.data[i] == '.') {
-            dots[n++] = i;
+    for (n = 0, p = token.data; n < 4; p++) {
+        p = memchr(p, '.', (size_t) (token.data + token.len - p));
+
+        if (p == NULL) {
+            break;
         }
+
+        dots[n++] = (size_t) (p - token.data);
     }
 
     if (n == 4) {

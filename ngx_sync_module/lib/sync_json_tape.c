@@ -94,7 +94,9 @@ sync_json_member(const sync_json_t *json, uint32_t n, sync_str_t name)
     }
 
     for (i = n + 1; i < nodes[n].next; i = nodes[i].next) {
-        if (sync_json_equals(json, i, name)) {
+        if ((nodes[i].len == name.len || (nodes[i].flags & SYNC_JSON_ESCAPED))
+            && sync_json_equals(json, i, name))
+        {
             return i + 1;
         }
     }
