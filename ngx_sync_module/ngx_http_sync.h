@@ -401,6 +401,8 @@ struct ngx_http_sync_ctx_s {
                                                 X-Sync-Debug asked for it */
     const char                  *verdict;    /* "pass", "refused", "replay" ... */
     const char                  *reason;     /* the problem's name */
+    const char                  *verdict_read;   /* both again, when the body */
+    const char                  *reason_read;    /* has been read */
 
     void                        *collector;  /* the answer's, its own */
     void                        *certificate;    /* the edge's, likewise */

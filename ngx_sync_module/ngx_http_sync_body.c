@@ -91,6 +91,14 @@ ngx_http_sync_read_body(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         if (ctx->reading) {
             ctx->parked = 1;
+
+            /* what ends here, by a timeout or a client that leaves */
+
+            ctx->verdict_read = ctx->verdict;
+            ctx->reason_read = ctx->reason;
+            ctx->verdict = "refused";
+            ctx->reason = "http";
+
             return NGX_AGAIN;
         }
     }
@@ -127,6 +135,9 @@ ngx_http_sync_body_handler(ngx_http_request_t *r)
 
     if (ctx->parked) {
         ctx->parked = 0;
+        ctx->verdict = ctx->verdict_read;
+        ctx->reason = ctx->reason_read;
+
         ngx_http_core_run_phases(r);
     }
 

@@ -9,6 +9,8 @@ use warnings;
 use lib 't/lib';
 use Test::Sync;
 use Test::Sync::Token;
+use IO::Socket::INET;
+use Time::HiRes qw(sleep);
 
 my $t = Test::Sync->new(workers => 2);
 
@@ -83,7 +85,7 @@ $t->http(<<'CONF');
                          proxy_pass http://erp; }
 
         location /key/ { sync_idempotency required scope=none;
-                         client_max_body_size 2m; proxy_pass http://erp; }
+                         client_body_timeout 300ms; client_max_body_size 2m; proxy_pass http://erp; }
 
         location /mirrored/ { mirror /copy; proxy_pass http://erp; }
         location = /copy { internal; sync_limit rate=1/h burst=1 key=$uri;
@@ -289,6 +291,20 @@ is(scalar(grep { $_->{uri} eq '/proof' } $t->ledger('erp')), 0,
 
 # variables
 
+for my $rest ('', 'de') {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                  PeerPort => $t->port(0));
+
+    print $s "POST /key/half HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+             . "Idempotency-Key: \"half\"\r\nContent-Length: 5\r\n\r\nabc";
+    sleep 0.05;
+    print $s $rest;
+    local $/;
+    my $answer = <$s> // '';
+    is($answer =~ / 200 / ? 1 : 0, $rest ? 1 : 0,
+       $rest ? 'a body that comes in two parts' : 'a body that never comes');
+}
+
 ok($t->wait_for(sub { $t->read('seen.log') =~ m{^/asked/a\|}m }), 'logged');
 
 my $log = $t->read('seen.log');
@@ -301,6 +317,10 @@ like($log, qr{^/key/a\|400\|\w+\|\w+\|refused\|idempotency-key-missing\|}m,
      'variables: why');
 like($log, qr{^/key/b\|200\|\w+\|\w+\|pass\|\|executed\|}m,
      'variables: a key');
+like($log, qr{^/key/half\|408\|\w+\|\w+\|refused\|http\|}m,
+     'variables: a body that never came');
+like($log, qr{^/key/half\|200\|\w+\|\w+\|pass\|\|executed\|}m,
+     'variables: one that came later');
 like($log, qr{^/off/gone\|502\|-?\|-?\|-?\|-?\|-?\|-?\|-?\|-?$}m,
      'variables: where no policy acts');
 
