@@ -305,7 +305,8 @@ for my $rest ('', 'de') {
        $rest ? 'a body that comes in two parts' : 'a body that never comes');
 }
 
-ok($t->wait_for(sub { $t->read('seen.log') =~ m{^/asked/a\|}m }), 'logged');
+ok($t->wait_for(sub { $t->read('seen.log') =~ m{^/key/half\|200\|}m }),
+   'logged');
 
 my $log = $t->read('seen.log');
 
