@@ -96,7 +96,9 @@ sub begin {
         if (!$pid) {
             my $n = 0;
 
-            $self->book("$i-" . ++$n, $end + 3)
+            # longer than a lease, of a claim that nobody has heard of
+
+            $self->book("$i-" . ++$n, $end + 6)
                 while time < $end && !-e $self->{t}->path('enough');
             POSIX::_exit(0);
         }
