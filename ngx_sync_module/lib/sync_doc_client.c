@@ -247,17 +247,12 @@ sync_rc_t
 sync_doc_set_plans(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t    rc;
-    sync_doc_t  *head = rec;
+    sync_doc_t *head = rec;
 
     (void) m;
 
-    head->plans.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, head->plans.n, sizeof(sync_doc_plan_rec_t),
-                       &head->plans.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_plan_item, head) : rc;
+    return sync_doc_records(c, v, &head->plans, sizeof(sync_doc_plan_rec_t),
+                            sync_doc_plan_item, head);
 }
 
 
@@ -293,8 +288,7 @@ static sync_rc_t
 sync_doc_set_limits(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t             rc;
-    sync_doc_plan_rec_t  *plan = rec;
+    sync_doc_plan_rec_t *plan = rec;
 
     (void) m;
 
@@ -303,12 +297,8 @@ sync_doc_set_limits(sync_doc_compile_t *c, const sync_value_t *v,
                                SYNC_DOC_LIMITS);
     }
 
-    plan->limits.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, plan->limits.n, sizeof(sync_doc_limit_t),
-                       &plan->limits.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_limit_item, plan) : rc;
+    return sync_doc_records(c, v, &plan->limits, sizeof(sync_doc_limit_t),
+                            sync_doc_limit_item, plan);
 }
 
 

@@ -301,18 +301,13 @@ static sync_rc_t
 sync_doc_set_accounts(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t    rc;
-    sync_doc_t  *head = rec;
+    sync_doc_t *head = rec;
 
     (void) m;
 
-    head->accounts.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, head->accounts.n, sizeof(sync_doc_account_rec_t),
-                       &head->accounts.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_account_item, head)
-                         : rc;
+    return sync_doc_records(c, v, &head->accounts,
+                            sizeof(sync_doc_account_rec_t),
+                            sync_doc_account_item, head);
 }
 
 
@@ -371,18 +366,12 @@ static sync_rc_t
 sync_doc_set_issuers(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t    rc;
-    sync_doc_t  *head = rec;
+    sync_doc_t *head = rec;
 
     (void) m;
 
-    head->issuers.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, head->issuers.n, sizeof(sync_doc_issuer_rec_t),
-                       &head->issuers.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_issuer_item, head)
-                         : rc;
+    return sync_doc_records(c, v, &head->issuers, sizeof(sync_doc_issuer_rec_t),
+                            sync_doc_issuer_item, head);
 }
 
 

@@ -238,18 +238,13 @@ sync_rc_t
 sync_doc_set_connectors(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t    rc;
-    sync_doc_t  *head = rec;
+    sync_doc_t *head = rec;
 
     (void) m;
 
-    head->connectors.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, head->connectors.n, sizeof(sync_doc_connector_rec_t),
-                       &head->connectors.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_connector_item, head)
-                         : rc;
+    return sync_doc_records(c, v, &head->connectors,
+                            sizeof(sync_doc_connector_rec_t),
+                            sync_doc_connector_item, head);
 }
 
 
@@ -476,8 +471,7 @@ static sync_rc_t
 sync_doc_set_entities(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t                   rc;
-    sync_doc_connector_fill_t  *fill = rec;
+    sync_doc_connector_fill_t *fill = rec;
 
     (void) m;
 
@@ -486,13 +480,9 @@ sync_doc_set_entities(sync_doc_compile_t *c, const sync_value_t *v,
                                "entities is for nothing");
     }
 
-    fill->rec.entities.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, fill->rec.entities.n, sizeof(sync_doc_entity_rec_t),
-                       &fill->rec.entities.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_entity_item, fill)
-                         : rc;
+    return sync_doc_records(c, v, &fill->rec.entities,
+                            sizeof(sync_doc_entity_rec_t),
+                            sync_doc_entity_item, fill);
 }
 
 

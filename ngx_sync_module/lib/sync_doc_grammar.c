@@ -471,6 +471,20 @@ sync_doc_show(sync_doc_shown_t *shown, sync_str_t s)
 
 
 sync_rc_t
+sync_doc_records(sync_doc_compile_t *c, const sync_value_t *v,
+    sync_doc_ref_t *ref, size_t size, sync_doc_item_pt item, void *data)
+{
+    sync_rc_t  rc;
+
+    ref->n = (uint32_t) sync_value_count(v);
+
+    rc = sync_doc_room(c, ref->n, size, &ref->off);
+
+    return rc == SYNC_OK ? sync_doc_each(c, v, item, data) : rc;
+}
+
+
+sync_rc_t
 sync_doc_room(sync_doc_compile_t *c, size_t n, size_t size, uint32_t *off)
 {
     size_t          start, need, room;

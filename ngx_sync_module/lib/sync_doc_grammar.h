@@ -109,6 +109,11 @@ typedef sync_rc_t (*sync_doc_item_pt)(sync_doc_compile_t *c, sync_str_t name,
 sync_rc_t sync_doc_each(sync_doc_compile_t *c, const sync_value_t *v,
     sync_doc_item_pt item, void *data);
 
+/* The same with zeroed room in the block for a record of that size each, at
+   *ref. */
+sync_rc_t sync_doc_records(sync_doc_compile_t *c, const sync_value_t *v,
+    sync_doc_ref_t *ref, size_t size, sync_doc_item_pt item, void *data);
+
 /* Is v of that kind?  Else "type". */
 sync_rc_t sync_doc_kind(sync_doc_compile_t *c, const sync_value_t *v,
     sync_doc_kind_e kind);

@@ -45,17 +45,12 @@ sync_rc_t
 sync_doc_set_routes(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t    rc;
-    sync_doc_t  *head = rec;
+    sync_doc_t *head = rec;
 
     (void) m;
 
-    head->routes.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, head->routes.n, sizeof(sync_doc_route_rec_t),
-                       &head->routes.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_route_item, head) : rc;
+    return sync_doc_records(c, v, &head->routes, sizeof(sync_doc_route_rec_t),
+                            sync_doc_route_item, head);
 }
 
 
@@ -181,8 +176,7 @@ static sync_rc_t
 sync_doc_set_when(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t              rc;
-    sync_doc_route_rec_t  *route = rec;
+    sync_doc_route_rec_t *route = rec;
 
     (void) m;
 
@@ -191,12 +185,8 @@ sync_doc_set_when(sync_doc_compile_t *c, const sync_value_t *v,
                                "that takes all");
     }
 
-    route->conditions.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, route->conditions.n, sizeof(sync_doc_pair_t),
-                       &route->conditions.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_when_item, route) : rc;
+    return sync_doc_records(c, v, &route->conditions, sizeof(sync_doc_pair_t),
+                            sync_doc_when_item, route);
 }
 
 

@@ -292,8 +292,7 @@ sync_rc_t
 sync_doc_set_masks(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t    rc;
-    sync_doc_t  *head = rec;
+    sync_doc_t *head = rec;
 
     (void) m;
 
@@ -302,12 +301,8 @@ sync_doc_set_masks(sync_doc_compile_t *c, const sync_value_t *v,
                                SYNC_DOC_MASKS);
     }
 
-    head->masks.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, head->masks.n, sizeof(sync_doc_mask_rec_t),
-                       &head->masks.off);
-
-    return rc == SYNC_OK ? sync_doc_each(c, v, sync_doc_mask_item, head) : rc;
+    return sync_doc_records(c, v, &head->masks, sizeof(sync_doc_mask_rec_t),
+                            sync_doc_mask_item, head);
 }
 
 

@@ -193,18 +193,12 @@ static sync_rc_t
 sync_doc_session_headers(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t                 rc;
-    sync_doc_session_fill_t  *fill = rec;
+    sync_doc_session_fill_t *fill = rec;
 
     (void) m;
 
-    fill->rec.headers.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, fill->rec.headers.n, sizeof(sync_doc_pair_t),
-                       &fill->rec.headers.off);
-
-    return rc == SYNC_OK
-           ? sync_doc_each(c, v, sync_doc_session_header_item, fill) : rc;
+    return sync_doc_records(c, v, &fill->rec.headers, sizeof(sync_doc_pair_t),
+                            sync_doc_session_header_item, fill);
 }
 
 
@@ -471,18 +465,12 @@ static sync_rc_t
 sync_doc_session_send(sync_doc_compile_t *c, const sync_value_t *v,
     const sync_doc_member_t *m, void *rec)
 {
-    sync_rc_t                 rc;
-    sync_doc_session_fill_t  *fill = rec;
+    sync_doc_session_fill_t *fill = rec;
 
     (void) m;
 
-    fill->rec.send.n = (uint32_t) sync_value_count(v);
-
-    rc = sync_doc_room(c, fill->rec.send.n, sizeof(sync_doc_pair_t),
-                       &fill->rec.send.off);
-
-    return rc == SYNC_OK
-           ? sync_doc_each(c, v, sync_doc_session_send_item, fill) : rc;
+    return sync_doc_records(c, v, &fill->rec.send, sizeof(sync_doc_pair_t),
+                            sync_doc_session_send_item, fill);
 }
 
 
