@@ -39,7 +39,6 @@ static ngx_uint_t ngx_http_sync_target_as_came(ngx_http_sync_ctx_t *ctx,
 static void ngx_http_sync_normalize_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 
-static ngx_uint_t ngx_http_sync_normalize_writes(ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_normalize_encoding(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_uint_t ngx_http_sync_normalize_charset(ngx_str_t *type,
@@ -154,7 +153,7 @@ ngx_http_sync_canonical_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     ctx->payload.normalize = nlcf->mode;
 
-    if (!ngx_http_sync_normalize_writes(ctx)) {
+    if (!sync_op_writes(ctx->payload.operation)) {
         return NGX_DECLINED;
     }
 
@@ -424,22 +423,6 @@ ngx_http_sync_normalize_leave(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
         (void) ngx_http_sync_replace_body(r, &ctx->payload.body,
                                           &ctx->payload.media_type);
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_sync_normalize_writes(ngx_http_sync_ctx_t *ctx)
-{
-    switch (ctx->payload.operation) {
-
-    case SYNC_OP_CREATE:
-    case SYNC_OP_REPLACE:
-    case SYNC_OP_UPDATE:
-        return 1;
-
-    default:
-        return 0;
     }
 }
 

@@ -33,8 +33,6 @@ static ngx_int_t ngx_http_sync_ownership_run(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static void ngx_http_sync_ownership_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
-static ngx_int_t ngx_http_sync_ownership_tape(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx, const sync_json_t **json);
 static ngx_int_t ngx_http_sync_ownership_find(ngx_http_sync_ctx_t *ctx,
     sync_edit_t *edit);
 static ngx_uint_t ngx_http_sync_ownership_marked(
@@ -145,7 +143,7 @@ ngx_http_sync_ownership_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     olcf = ngx_http_get_module_loc_conf(r, ngx_http_sync_ownership_module);
 
-    rc = ngx_http_sync_ownership_tape(r, ctx, &json);
+    rc = ngx_http_sync_canonical(r, ctx, &json);
 
     if (rc != NGX_OK) {
         return rc;
@@ -209,44 +207,6 @@ ngx_http_sync_ownership_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     ctx->problem.status = 0;
 
     return NGX_OK;
-}
-
-
-/*
- * What is canonical: mapped, or as it came from who speaks so.  NGX_DECLINED:
- * its words are others, and nothing is mapped here.
- */
-
-static ngx_int_t
-ngx_http_sync_ownership_tape(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
-    const sync_json_t **json)
-{
-    ngx_int_t          rc;
-    sync_doc_source_t  source;
-
-    *json = &ctx->payload.canonical;
-
-    if (ctx->payload.canonical.nodes != NULL) {
-        return NGX_OK;
-    }
-
-    if (ctx->payload.normalize != NGX_HTTP_SYNC_OFF) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_sync_source(ctx, &source) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (source.maps[ctx->payload.entity].len) {
-        return NGX_DECLINED;
-    }
-
-    *json = &ctx->payload.source;
-
-    rc = ngx_http_sync_read_body(r, ctx);
-
-    return rc == NGX_OK ? ngx_http_sync_read_source(r, ctx) : rc;
 }
 
 
@@ -373,7 +333,6 @@ static ngx_int_t
 ngx_http_sync_ownership_refuse(ngx_http_sync_ctx_t *ctx,
     sync_faults_t *faults)
 {
-    uint32_t   i;
     ngx_int_t  rc;
 
     ngx_http_sync_log_faults(ctx, NGX_LOG_INFO, "ownership",
@@ -384,17 +343,7 @@ ngx_http_sync_ownership_refuse(ngx_http_sync_ctx_t *ctx,
                                NGX_HTTP_SYNC_BUSINESS,
                                "leave them out, or let their owner write them");
 
-    for (i = 0; i < faults->count; i++) {
-        if (ngx_http_sync_problem_fault(ctx, faults->list[i].pointer,
-                                        faults->list[i].what,
-                                        faults->list[i].text)
-            == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return rc;
+    return ngx_http_sync_problem_faults(ctx, faults) == NGX_OK ? rc : NGX_ERROR;
 }
 
 

@@ -26,8 +26,6 @@ static ngx_int_t ngx_http_sync_validate_run(ngx_http_request_t *r,
 static void ngx_http_sync_validate_leave(ngx_http_request_t *r,
     ngx_http_sync_ctx_t *ctx);
 static ngx_uint_t ngx_http_sync_validate_mode(ngx_http_request_t *r);
-static ngx_int_t ngx_http_sync_validate_tape(ngx_http_request_t *r,
-    ngx_http_sync_ctx_t *ctx);
 static ngx_int_t ngx_http_sync_validate_json(ngx_http_sync_ctx_t *ctx,
     const sync_schema_t *schema, const sync_json_t *json,
     const char *what);
@@ -195,18 +193,10 @@ ngx_http_sync_validate_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
     shadow = (ngx_http_sync_validate_mode(r) == NGX_HTTP_SYNC_SHADOW
               || ctx->payload.normalize == NGX_HTTP_SYNC_SHADOW);
 
-    json = &ctx->payload.canonical;
-    rc = NGX_OK;
+    rc = ngx_http_sync_canonical(r, ctx, &json);
 
-    if (json->nodes == NULL) {
-
-        rc = ngx_http_sync_validate_tape(r, ctx);
-
-        if (rc == NGX_DECLINED || rc == NGX_AGAIN) {
-            return rc;
-        }
-
-        json = &ctx->payload.source;
+    if (rc == NGX_DECLINED || rc == NGX_AGAIN) {
+        return rc;
     }
 
     if (rc == NGX_OK) {
@@ -217,35 +207,6 @@ ngx_http_sync_validate_run(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
 
     return ngx_http_sync_validate_answer(ctx, NGX_HTTP_SYNC_STEP_VALIDATE,
                                          shadow, rc);
-}
-
-
-/*
- * Nothing is mapped here: a client whose words are canonical is judged by what
- * it sent.  NGX_DECLINED: its words are others.
- */
-
-static ngx_int_t
-ngx_http_sync_validate_tape(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx)
-{
-    ngx_int_t          rc;
-    sync_doc_source_t  source;
-
-    if (ctx->payload.normalize != NGX_HTTP_SYNC_OFF) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_sync_source(ctx, &source) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (source.maps[ctx->payload.entity].len) {
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_http_sync_read_body(r, ctx);
-
-    return rc == NGX_OK ? ngx_http_sync_read_source(r, ctx) : rc;
 }
 
 

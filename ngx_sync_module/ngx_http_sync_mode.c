@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_sync_formats.h"
 #include "ngx_http_sync_mode.h"
 #include "ngx_http_sync_words.h"
 
@@ -66,20 +67,41 @@ ngx_http_sync_needs_entity(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 ngx_uint_t
 ngx_http_sync_writes(ngx_http_sync_ctx_t *ctx)
 {
-    if (ctx->tenant.entry == NULL || ctx->payload.entity == SYNC_ENTITIES) {
-        return 0;
+    return ctx->tenant.entry != NULL && ctx->payload.entity != SYNC_ENTITIES
+           && sync_op_writes(ctx->payload.operation);
+}
+
+
+ngx_int_t
+ngx_http_sync_canonical(ngx_http_request_t *r, ngx_http_sync_ctx_t *ctx,
+    const sync_json_t **json)
+{
+    ngx_int_t          rc;
+    sync_doc_source_t  source;
+
+    *json = &ctx->payload.canonical;
+
+    if (ctx->payload.canonical.nodes != NULL) {
+        return NGX_OK;
     }
 
-    switch (ctx->payload.operation) {
-
-    case SYNC_OP_CREATE:
-    case SYNC_OP_REPLACE:
-    case SYNC_OP_UPDATE:
-        return 1;
-
-    default:
-        return 0;
+    if (ctx->payload.normalize != NGX_HTTP_SYNC_OFF) {
+        return NGX_DECLINED;
     }
+
+    if (ngx_http_sync_source(ctx, &source) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (source.maps[ctx->payload.entity].len) {
+        return NGX_DECLINED;
+    }
+
+    *json = &ctx->payload.source;
+
+    rc = ngx_http_sync_read_body(r, ctx);
+
+    return rc == NGX_OK ? ngx_http_sync_read_source(r, ctx) : rc;
 }
 
 
@@ -87,7 +109,6 @@ ngx_int_t
 ngx_http_sync_refuse_payload(ngx_http_sync_ctx_t *ctx, const char *step,
     const char *what, sync_faults_t *faults)
 {
-    uint32_t   i;
     ngx_int_t  rc;
 
     ngx_http_sync_log_faults(ctx, NGX_LOG_INFO, step, what, faults);
@@ -95,6 +116,15 @@ ngx_http_sync_refuse_payload(ngx_http_sync_ctx_t *ctx, const char *step,
     rc = ngx_http_sync_problem(ctx, 422, "invalid-payload",
                                "The payload cannot be processed",
                                NGX_HTTP_SYNC_BUSINESS, "%s", what);
+
+    return ngx_http_sync_problem_faults(ctx, faults) == NGX_OK ? rc : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_sync_problem_faults(ngx_http_sync_ctx_t *ctx, sync_faults_t *faults)
+{
+    uint32_t  i;
 
     for (i = 0; i < faults->count; i++) {
         if (ngx_http_sync_problem_fault(ctx, faults->list[i].pointer,
@@ -106,7 +136,7 @@ ngx_http_sync_refuse_payload(ngx_http_sync_ctx_t *ctx, const char *step,
         }
     }
 
-    return rc;
+    return NGX_OK;
 }
 
 

@@ -32,11 +32,24 @@ ngx_int_t ngx_http_sync_needs_entity(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 ngx_uint_t ngx_http_sync_writes(ngx_http_sync_ctx_t *ctx);
 
 /*
+ * The canonical object of the request: mapped, or the body itself, read where
+ * its source has no map for the entity and so speaks canonically.  NGX_OK;
+ * NGX_DECLINED: its words are others, and nothing was mapped; NGX_AGAIN: the
+ * step is entered again when the body is there; else refused, or NGX_ERROR.
+ */
+ngx_int_t ngx_http_sync_canonical(ngx_http_request_t *r,
+    ngx_http_sync_ctx_t *ctx, const sync_json_t **json);
+
+/*
  * 422 with all faults, logged as the step's; what: which part of the request is
  * wrong.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_sync_refuse_payload(ngx_http_sync_ctx_t *ctx,
     const char *step, const char *what, sync_faults_t *faults);
+
+/* Adds them all to the problem.  NGX_OK; NGX_ERROR: no memory. */
+ngx_int_t ngx_http_sync_problem_faults(ngx_http_sync_ctx_t *ctx,
+    sync_faults_t *faults);
 
 /*
  * Of a step in shadow: logs and counts what rc would have been, and goes on.

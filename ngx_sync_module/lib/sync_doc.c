@@ -311,3 +311,11 @@ sync_op_name(sync_op_e op)
 
     return (sync_str_t) { strlen(name), (unsigned char *) (uintptr_t) name };
 }
+
+
+int
+sync_op_writes(sync_op_e op)
+{
+    return op == SYNC_OP_CREATE || op == SYNC_OP_REPLACE
+           || op == SYNC_OP_UPDATE;
+}

@@ -63,6 +63,9 @@ sync_str_t sync_entity_name(sync_entity_e entity);
 sync_op_e sync_op_by_name(sync_str_t name);
 sync_str_t sync_op_name(sync_op_e op);
 
+/* Does it bring an object: create, replace, update? */
+int sync_op_writes(sync_op_e op);
+
 
 /* What compiling asks of its surroundings.  A NULL is not asked. */
 
