@@ -279,8 +279,8 @@ ngx_http_sync_jwks_at_home(ngx_http_sync_jwks_way_t *way)
 
 
 /*
- * Documents must not starve the issuers of nginx.conf, nor those that nobody
- * has ever had an answer from the ones that serve.
+ * Documents must not starve the issuers of nginx.conf, nor sets that have
+ * never come those that serve.
  */
 
 static ngx_int_t

@@ -1,7 +1,7 @@
 
 /*
  * What the policies over payloads share: off, on or shadow, the entity that each
- * of them needs, and the refusal of a payload.
+ * of them needs, its canonical object, and the refusal of a payload.
  */
 
 

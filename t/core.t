@@ -85,7 +85,8 @@ $t->http(<<'CONF');
                          proxy_pass http://erp; }
 
         location /key/ { sync_idempotency required scope=none;
-                         client_body_timeout 300ms; client_max_body_size 2m; proxy_pass http://erp; }
+                         client_body_timeout 300ms;
+                         client_max_body_size 2m; proxy_pass http://erp; }
 
         location /mirrored/ { mirror /copy; proxy_pass http://erp; }
         location = /copy { internal; sync_limit rate=1/h burst=1 key=$uri;

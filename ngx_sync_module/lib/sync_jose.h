@@ -109,7 +109,7 @@ typedef struct {
     sync_str_t   payload;            /* worth nothing before it is verified */
     sync_str_t   signature;
     sync_str_t   input;              /* what was signed; inside the token */
-    sync_json_t *claims;             /* NULL: not read yet */
+    sync_json_t  *claims;            /* NULL: not read yet */
 } sync_jws_t;
 
 /*

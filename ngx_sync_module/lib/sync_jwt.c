@@ -234,10 +234,10 @@ sync_jwt_verdict(sync_arena_t *arena, const sync_json_t *answer,
     }
 
     if (sync_json_text(&use, arena, answer,
-                      sync_jwt_claim(answer, sync_str_lit("token_use")))
+                       sync_jwt_claim(answer, sync_str_lit("token_use")))
         == SYNC_FAULT
         || sync_json_text(&typ, arena, answer,
-                         sync_jwt_claim(answer, sync_str_lit("typ")))
+                          sync_jwt_claim(answer, sync_str_lit("typ")))
            == SYNC_FAULT)
     {
         return SYNC_FAULT;

@@ -26,7 +26,8 @@ C<answered_since(TIME, N, SECONDS)> waits until more than N orders were answered
 C<end> returns: orders (sent at least once), done (answered 201), unknown,
 answered (key to the time of the 201), executed (key to the times at the ERP),
 twice (list of key, first, times), lost (keys answered 201 that the ERP never
-saw), open (a line of each that was not done: what it was told, and how often).  C<gateway> is the L<Test::Sync> in between.
+saw), open (a line of each that was not done: what it was told, and how often).
+C<gateway> is the L<Test::Sync> in between.
 
 =cut
 
